@@ -1,0 +1,45 @@
+import type { Node } from '../graph/node.js'
+import type { DType, NumericDType } from '../graph/tensor/dtype.js'
+import type { Tensor } from '../graph/tensor/tensor.js'
+import type { Device } from '../hardware/device.js'
+
+/** What a session takes or gives: `shape` has undefined where the size is free. */
+export interface TensorSpec {
+  readonly name: string
+  readonly dtype: NumericDType
+  readonly shape: readonly (number | string | undefined)[]
+}
+
+export type Verdict = { readonly ok: true } | { readonly ok: false; readonly reason: string }
+
+export interface OpenOptions {
+  /** Threads inside one inference; at least 1. */
+  readonly threads: number
+  /** Optimizer level; 'all' serves, 'disabled' is the plain reference. Engines without levels ignore it. */
+  readonly optimization?: 'disabled' | 'basic' | 'extended' | 'all'
+  /** Where the engine writes the graph as it will run it, if it can: the oracle of what is integer. */
+  readonly optimizedPath?: string
+  /** Let threads spin while idle (faster, burns a core). Default false. */
+  readonly spinning?: boolean
+}
+
+/** A model loaded on an engine. Not re-entrant unless `parallel` says so: callers queue. */
+export interface Session {
+  readonly inputs: readonly TensorSpec[]
+  readonly outputs: readonly TensorSpec[]
+  /** Runs one batch; `wanted` limits the outputs. @throws ERR_ENGINE_INFER with the engine's own text; ERR_ENGINE_FEED for missing or mistyped inputs */
+  infer(feeds: Readonly<Record<string, Tensor>>, wanted?: readonly string[]): Promise<Readonly<Record<string, Tensor>>>
+  close(): Promise<void>
+}
+
+/** Who runs a model. Native bindings load inside `open`, so that a catalog of engines pulls in no driver. */
+export interface Engine {
+  readonly name: string
+  serves(device: Device): Verdict
+  supports(node: Node): Verdict
+  /** @param artifact path of a model file, or its bytes. @throws ERR_ENGINE_OPEN with the engine's own text */
+  open(artifact: string | Uint8Array, options: OpenOptions): Promise<Session>
+  version(): string
+}
+
+export type { DType }

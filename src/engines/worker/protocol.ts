@@ -1,0 +1,49 @@
+import type { Manifest } from '../../samples/manifest.js'
+import type { ContentType } from '../../samples/request.js'
+import type { TensorSpec } from '../engine.js'
+
+/**
+ * What the daemon asks a device worker (one process per device) over `process/` frames. `meta` of a request frame is one of these with
+ * `do` as its tag; the request's tensor bytes travel as the frame's body, so does the answer's. Errors come back as error frames with
+ * `{ code, message, details }` (codes of `samples/errors.ts` and `engines/errors.ts`).
+ */
+export interface DeviceWorkerCalls {
+  /** Loads a model under `key` and runs it once on zeros (or on `golden` later) so that the first request is not slow. */
+  open: {
+    request: {
+      key: string
+      engine: string
+      artifact: string
+      manifest: Manifest
+      alphabet?: readonly string[]
+      modelName: string
+      version: string
+      threads: number
+    }
+    response: { inputs: readonly TensorSpec[]; outputs: readonly TensorSpec[]; loadMs: number; rssMiB: number }
+  }
+  close: { request: { key: string }; response: Record<string, never> }
+  /** Decodes the body, infers, encodes. `confidence`: margin between the best two classes of a classifier (0..1), for the capture rule. */
+  infer: {
+    request: { key: string; contentType: ContentType; jsonLength?: number; id?: string }
+    response: {
+      contentType: ContentType
+      jsonLength?: number
+      decodeUs: number
+      inferUs: number
+      encodeUs: number
+      batched: number
+      confidence?: number
+    }
+  }
+  /**
+   * Times the sessions in turn, `rounds` times each, on the request in the body; used when the device is otherwise idle. Microseconds of inference alone,
+   * `times[k][round]` for `keys[k]`; rounds are paired.
+   */
+  compare: {
+    request: { keys: readonly string[]; rounds: number; contentType: ContentType; jsonLength?: number }
+    response: { timesUs: readonly (readonly number[])[] }
+  }
+  stats: { request: Record<string, never>; response: { rssMiB: number; keys: readonly string[]; inFlight: number } }
+}
+export type DeviceWorkerCall = keyof DeviceWorkerCalls

@@ -1,0 +1,81 @@
+import type { TensorSpec } from '../../engines/engine.js'
+import type { Judgement } from '../../quantization/report/report.js'
+import type { Manifest } from '../../samples/manifest.js'
+
+/** One servable form of a model. Version '1' is the float of the bundle; each quantization adds the next number. */
+export interface VersionRecord {
+  readonly version: string
+  readonly kind: 'float' | 'int8'
+  /** candidate: prepared, may be activated; refused: judged not good enough, only `pin` activates it. */
+  readonly state: 'candidate' | 'active' | 'previous' | 'retired' | 'refused'
+  readonly device: string
+  readonly engine: string
+  /** Hash of the model file in the artifact store. */
+  readonly artifact: string
+  readonly scheme?: 'symmetric' | 'asymmetric'
+  readonly calibratedAt?: string
+  readonly samples?: number
+  readonly judgement?: Judgement
+  readonly createdAt: string
+}
+
+/** A model that is loaded into the daemon (its bundle is in the state directory). */
+export interface ModelRecord {
+  readonly name: string
+  readonly bundle: string
+  readonly manifest: Manifest
+  readonly inputs: readonly TensorSpec[]
+  readonly outputs: readonly TensorSpec[]
+  readonly versions: readonly VersionRecord[]
+  readonly active: string | undefined
+  readonly previous: string | undefined
+  /** A pinned version is not replaced by jobs. */
+  readonly pinned: boolean
+  readonly state: 'loading' | 'ready' | 'failed' | 'unloaded'
+  readonly why: string
+}
+
+/** Where a request goes now: the key under which the device worker knows the session. */
+export interface Route {
+  readonly model: string
+  readonly version: string
+  readonly key: string
+  readonly device: string
+}
+
+export type ModelEvent =
+  | { readonly kind: 'changed'; readonly model: ModelRecord }
+  | { readonly kind: 'removed'; readonly name: string }
+  | { readonly kind: 'activated'; readonly model: ModelRecord; readonly version: string; readonly from: string | undefined }
+  | { readonly kind: 'rolledback'; readonly model: ModelRecord; readonly version: string; readonly from: string | undefined }
+
+/** The models of this gateway: bundles, versions, which one serves. Every change is in the store before it shows. */
+export interface Models {
+  list(): readonly ModelRecord[]
+  /** @throws Refusal MODEL_NOT_FOUND */
+  get(name: string): ModelRecord
+  /** Copies the bundle folder (or .tar, or bare .onnx) into the state directory under its hash, opens float, makes it active. Replaces an older bundle of the same name. @throws ERR_BUNDLE_*, ERR_ONNX_* */
+  load(path: string, options?: { name?: string; signal?: AbortSignal }): Promise<ModelRecord>
+  unload(name: string): Promise<void>
+  /** Files of a bundle and of a version's artifact, for the job worker. */
+  paths(name: string, version?: string): { bundle: string; model: string; report: string | undefined }
+  /** Puts the files of a finished quantization into the artifact store as a new version. */
+  addVersion(name: string, files: { model: string; report: string }): Promise<VersionRecord>
+  /** Beside the old one: open, warm, check that it answers, switch in one transaction, close the one before the previous after its last request. @throws Refusal VERSION_NOT_FOUND, CONFLICT (refused version without `force`) */
+  activate(name: string, version: string, options?: { force?: boolean; pin?: boolean }): Promise<ModelRecord>
+  rollback(name: string): Promise<ModelRecord>
+  setCapture(name: string, capture: Manifest['capture']): Promise<ModelRecord>
+  /**
+   * The route of a request, held until `release`: a swap waits for held routes before it closes the old session.
+   * @throws Refusal MODEL_NOT_FOUND, VERSION_NOT_FOUND, NOT_READY
+   */
+  acquire(name: string, version?: string): { readonly route: Route; readonly manifest: Manifest; release(): void }
+  /** Paired timing in the device worker of two versions on one captured request; opens and closes what is not open. */
+  compare(
+    name: string,
+    versions: readonly [string, string],
+    request: import('../../samples/request.js').EncodedRequest,
+    rounds: number,
+  ): Promise<readonly (readonly number[])[]>
+  on(listener: (event: ModelEvent) => void): () => void
+}

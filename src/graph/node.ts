@@ -1,0 +1,82 @@
+import type { Graph } from './graph.js'
+import type { NodeProto } from './onnx/generated/onnx_pb.js'
+import type { ConstantTensor } from './tensor/tensor.js'
+
+/** An attribute value of a node, by its ONNX kind. `opaque` (sparse tensors, types, references of functions) is only carried through. */
+export type Attribute =
+  | { readonly kind: 'int'; readonly value: number }
+  | { readonly kind: 'float'; readonly value: number }
+  | { readonly kind: 'string'; readonly value: string }
+  | { readonly kind: 'ints'; readonly value: readonly number[] }
+  | { readonly kind: 'floats'; readonly value: readonly number[] }
+  | { readonly kind: 'strings'; readonly value: readonly string[] }
+  | { readonly kind: 'tensor'; readonly value: ConstantTensor }
+  | { readonly kind: 'graph'; readonly value: Graph }
+  | { readonly kind: 'graphs'; readonly value: readonly Graph[] }
+  | { readonly kind: 'opaque'; readonly value: unknown }
+
+/** One operator call. Plain frozen data: an edit replaces it (`Graph.replaceNode`). An absent optional input or output is ''. */
+export interface Node {
+  /** Unique within its graph; made up by the reader where the file has none or repeats one. */
+  readonly name: string
+  readonly opType: string
+  /** '' is ai.onnx. */
+  readonly domain: string
+  readonly inputs: readonly string[]
+  readonly outputs: readonly string[]
+  readonly attributes: ReadonlyMap<string, Attribute>
+  /** What the file said, for fields that `Node` does not know: written back as it was. */
+  readonly source?: NodeProto
+}
+
+export interface NodeFields {
+  readonly name: string
+  readonly opType: string
+  readonly domain?: string
+  readonly inputs: readonly string[]
+  readonly outputs: readonly string[]
+  readonly attributes?: Readonly<Record<string, Attribute>>
+}
+
+export function makeNode({ name, opType, domain = '', inputs, outputs, attributes = {} }: NodeFields): Node {
+  return Object.freeze({
+    name,
+    opType,
+    domain,
+    inputs: Object.freeze([...inputs]),
+    outputs: Object.freeze([...outputs]),
+    attributes: new Map(Object.entries(attributes)),
+  })
+}
+
+export const int = (value: number): Attribute => ({ kind: 'int', value })
+export const ints = (value: readonly number[]): Attribute => ({ kind: 'ints', value })
+export const float = (value: number): Attribute => ({ kind: 'float', value })
+export const string = (value: string): Attribute => ({ kind: 'string', value })
+
+/** The integer attribute `name`, or `fallback` when the node does not carry it. */
+export function intAttribute(node: Node, name: string, fallback: number): number {
+  const attribute = node.attributes.get(name)
+  return attribute?.kind === 'int' ? attribute.value : fallback
+}
+
+export function floatAttribute(node: Node, name: string, fallback: number): number {
+  const attribute = node.attributes.get(name)
+  return attribute?.kind === 'float' ? attribute.value : fallback
+}
+
+export function stringAttribute(node: Node, name: string, fallback: string): string {
+  const attribute = node.attributes.get(name)
+  return attribute?.kind === 'string' ? attribute.value : fallback
+}
+
+/** The integer list `name`, or undefined when the node does not carry it. */
+export function intsAttribute(node: Node, name: string): readonly number[] | undefined {
+  const attribute = node.attributes.get(name)
+  return attribute?.kind === 'ints' ? attribute.value : undefined
+}
+
+/** True for an operator of ai.onnx with one of these names. */
+export function isOp(node: Node | undefined, ...opTypes: readonly string[]): node is Node {
+  return node !== undefined && (node.domain === '' || node.domain === 'ai.onnx') && opTypes.includes(node.opType)
+}

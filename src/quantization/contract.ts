@@ -1,0 +1,36 @@
+import type { Engine } from '../engines/engine.js'
+import type { Model } from '../graph/graph.js'
+import type { DeviceSpec } from '../hardware/device-spec.js'
+import type { SampleSource } from '../samples/sample.js'
+import type { Report } from './report/report.js'
+import type { QuantizeSettings } from './settings.js'
+
+export const stages = ['import', 'place', 'observe', 'quantize', 'evaluate', 'lower', 'verify', 'judge'] as const
+export type Stage = (typeof stages)[number]
+
+/** Called as work goes on: `progress` 0..1 within the stage. */
+export type OnProgress = (stage: Stage, progress: number) => void
+
+export interface QuantizeRequest {
+  readonly model: Model
+  /** Bytes of the model file, for the hash in the report. */
+  readonly sha256: string
+  readonly name: string
+  readonly bytes: number
+  /** Calibration samples. */
+  readonly samples: SampleSource
+  /** Held out: never calibrated on. Used by the step that keeps the worst layers float, and by the judge. May be empty. */
+  readonly heldOut: SampleSource
+  readonly spec: DeviceSpec
+  readonly settings: QuantizeSettings
+  /** Runs floats and the result. */
+  readonly engine: Engine
+  readonly onProgress?: OnProgress
+  readonly signal?: AbortSignal
+}
+
+export interface QuantizeResult {
+  /** QDQ ONNX for the engine of the spec, serialized. */
+  readonly bytes: Uint8Array
+  readonly report: Report
+}

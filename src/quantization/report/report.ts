@@ -1,0 +1,83 @@
+import { z } from 'zod'
+import { QuantizeSettings } from '../settings.js'
+
+const Range = z.strictObject({ low: z.number(), high: z.number() })
+
+/** One quantizer of the result. */
+export const QuantizerEntry = z.strictObject({
+  tensor: z.string(),
+  of: z.enum(['activation', 'weight', 'bias']),
+  scheme: z.enum(['symmetric', 'asymmetric']),
+  granularity: z.enum(['per-tensor', 'per-channel']),
+  codes: z.enum(['int8', 'uint8', 'int32']),
+  estimator: z.string(),
+  range: Range.optional().describe('per tensor; the widest of all channels otherwise'),
+  scale: z.number().describe('per tensor; the largest of all channels otherwise'),
+  zero_point: z.int(),
+})
+
+/** One operator of the float graph and what became of it. */
+export const LayerEntry = z.strictObject({
+  node: z.string(),
+  op: z.string(),
+  state: z
+    .enum(['int8', 'codes', 'float', 'removed'])
+    .describe('codes: moves quantized data without arithmetic; removed: folded into a neighbour'),
+  reason: z.string().optional().describe('why float'),
+  macs: z.number().describe('multiply-adds for one sample'),
+  snr_db: z.number().nullable().optional().describe('signal-to-noise of its output against float'),
+})
+
+export const Timing = z.strictObject({
+  float_us: z.number(),
+  int8_us: z.number(),
+  ratio: z.number().describe('median of paired int8 / float'),
+  low: z.number().describe('interval of that median, 95 %'),
+  high: z.number(),
+  rounds: z.int(),
+})
+
+/** What the judge found on the held-out samples. */
+export const Judgement = z.strictObject({
+  verdict: z.enum(['accepted', 'refused', 'unjudged']),
+  sentence: z.string().describe('one sentence: why'),
+  metric: z.string(),
+  by: z.enum(['labels', 'float']),
+  items: z.int(),
+  float: z.number().nullable(),
+  int8: z.number().nullable(),
+  drop: z.number().nullable().describe('float - int8 (int8 / float - 1 for errors)'),
+  max_drop: z.number(),
+  agreement: z.number().nullable().describe('share of items with the same top-1 as float'),
+  snr_db: z.number().nullable(),
+  cosine: z.number().nullable(),
+  timing: Timing.optional(),
+})
+export type Judgement = z.infer<typeof Judgement>
+
+/** The report beside a quantized model: `report.json`. */
+export const Report = z.strictObject({
+  version: z.literal(1),
+  model: z.strictObject({ name: z.string(), sha256: z.string(), opset: z.int(), lifted_to: z.int().optional(), bytes: z.int() }),
+  result: z.strictObject({ sha256: z.string(), bytes: z.int(), opset: z.int() }),
+  device: z.string().describe('name of the device spec'),
+  settings: QuantizeSettings,
+  chosen: z.strictObject({
+    scheme: z.enum(['symmetric', 'asymmetric']),
+    why: z.string(),
+    weight_range: z.enum(['full', 'half']),
+    estimator: z.string(),
+  }),
+  samples: z.strictObject({ sha256: z.string(), calibration: z.int(), held_out: z.int() }),
+  coverage: z.number().min(0).max(1).describe('share of multiply-adds in integer kernels'),
+  integer_kernels: z.record(z.string(), z.int()).describe('operators of the saved optimized graph, counted'),
+  layers: z.array(LayerEntry),
+  quantizers: z.array(QuantizerEntry),
+  notes: z.array(z.string()),
+  stages: z.array(z.strictObject({ stage: z.string(), seconds: z.number() })).describe('wall time; not part of what is hashed'),
+  engine: z.strictObject({ name: z.string(), version: z.string() }),
+  judgement: Judgement.optional(),
+})
+export type Report = z.infer<typeof Report>
+export type LayerEntry = z.infer<typeof LayerEntry>
+export type QuantizerEntry = z.infer<typeof QuantizerEntry>
