@@ -1,0 +1,28 @@
+import type { DeviceWorkerCall, DeviceWorkerCalls } from './protocol.js'
+
+export interface CallOptions {
+  /** Bytes that travel as the frame's body. */
+  readonly body?: Uint8Array
+  readonly timeoutMs: number
+  readonly signal?: AbortSignal
+}
+
+/**
+ * The daemon's side of one device worker process: supervised with back-off, pinged, recycled when idle and too large. After a restart it opens again
+ * every key that was open. Calls in flight when the process dies reject with ERR_WORKER_GONE; calls made while it restarts wait, within their time limit.
+ */
+export interface DeviceWorker {
+  readonly device: string
+  readonly state: 'starting' | 'ready' | 'restarting' | 'closed'
+  /** @throws ERR_WORKER_GONE, ERR_WORKER_CLOSED, ERR_TIMEOUT, or what the worker answered, code and details kept */
+  call<K extends DeviceWorkerCall>(
+    name: K,
+    request: DeviceWorkerCalls[K]['request'],
+    options: CallOptions,
+  ): Promise<{ readonly meta: DeviceWorkerCalls[K]['response']; readonly body: Uint8Array }>
+  /** Process id and resident memory, for health; undefined while it restarts. */
+  figures(): { readonly pid: number | undefined; readonly restarts: number; readonly rssMiB: number | undefined; readonly inFlight: number }
+  on(listener: (event: 'lost' | 'back') => void): () => void
+  /** Lets calls in flight finish, then ends the process. */
+  close(): Promise<void>
+}
