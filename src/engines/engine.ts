@@ -1,14 +1,8 @@
 import type { Node } from '../graph/node.js'
-import type { DType, NumericDType } from '../graph/tensor/dtype.js'
+import type { DType } from '../graph/tensor/dtype.js'
+import type { TensorSpec } from '../graph/tensor/spec.js'
 import type { Tensor } from '../graph/tensor/tensor.js'
 import type { Device } from '../hardware/device.js'
-
-/** What a session takes or gives: `shape` has undefined where the size is free. */
-export interface TensorSpec {
-  readonly name: string
-  readonly dtype: NumericDType
-  readonly shape: readonly (number | string | undefined)[]
-}
 
 export type Verdict = { readonly ok: true } | { readonly ok: false; readonly reason: string }
 
@@ -21,6 +15,11 @@ export interface OpenOptions {
   readonly optimizedPath?: string
   /** Let threads spin while idle (faster, burns a core). Default false. */
   readonly spinning?: boolean
+  /**
+   * 'fast' (default) keeps an arena between inferences; 'lean' gives memory back after each, for calibration over large intermediate tensors.
+   * Engines without a choice ignore it.
+   */
+  readonly memory?: 'fast' | 'lean'
 }
 
 /** A model loaded on an engine. Not re-entrant unless `parallel` says so: callers queue. */
@@ -42,4 +41,4 @@ export interface Engine {
   version(): string
 }
 
-export type { DType }
+export type { DType, TensorSpec }
