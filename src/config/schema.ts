@@ -1,3 +1,4 @@
+import cron from 'node-cron'
 import { z } from 'zod'
 
 /** What a change of a key restarts; shown by `check-config` and by the `reload-config` command. */
@@ -5,6 +6,20 @@ export type Restarts = 'nothing' | 'mqtt' | 'worker' | 'daemon'
 
 const restarts = <T extends z.ZodType>(schema: T, what: Restarts, help: string): T =>
   schema.meta({ restarts: what, description: help }) as T
+
+/** mqtt://host:port; the password belongs in `password_file`. */
+function isBrokerUrl(text: string): boolean {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  return url !== undefined && ['mqtt:', 'mqtts:', 'ws:', 'wss:'].includes(url.protocol) && url.hostname !== '' && url.password === ''
+}
+
+function isTimezone(name: string): boolean {
+  try {
+    return new Intl.DateTimeFormat('en', { timeZone: name }) !== undefined
+  } catch {
+    return false
+  }
+}
 
 const Guards = z.strictObject({
   min_samples: restarts(z.int().min(1).default(100), 'nothing', 'captured samples below which nothing starts'),
@@ -18,8 +33,16 @@ const Guards = z.strictObject({
 
 const ScheduleEntry = z.strictObject({
   model: restarts(z.string(), 'nothing', 'model to re-quantize'),
-  cron: restarts(z.string(), 'nothing', 'five or six fields, as node-cron reads them'),
-  timezone: restarts(z.string().default('UTC'), 'nothing', 'IANA name'),
+  cron: restarts(
+    z.string().refine(text => cron.validate(text), { error: 'a cron expression of five or six fields, such as "0 3 * * *"' }),
+    'nothing',
+    'five or six fields, as node-cron reads them',
+  ),
+  timezone: restarts(
+    z.string().refine(isTimezone, { error: 'an IANA time zone, such as Europe/Berlin' }).default('UTC'),
+    'nothing',
+    'IANA name',
+  ),
   overlap: restarts(z.enum(['skip', 'queue']).default('skip'), 'nothing', 'when the previous run has not ended'),
   request: restarts(z.record(z.string(), z.unknown()).default({}), 'nothing', 'body of the requantize command'),
   guards: Guards.prefault({}),
@@ -32,7 +55,7 @@ export const Config = z.strictObject({
     z
       .string()
       .regex(/^[a-z0-9-]{1,32}$/)
-      .refine(id => id !== 'any')
+      .refine(id => id !== 'any', { error: "another id than 'any', which names the pool" })
       .default('gw1'),
     'daemon',
     'gateway id: first topic level, equals the MQTT user name',
@@ -41,7 +64,14 @@ export const Config = z.strictObject({
   runtime_dir: restarts(z.string().default('/run/quantd'), 'daemon', 'control socket; falls back to state_dir when it cannot be written'),
   broker: z
     .strictObject({
-      url: restarts(z.string().default('mqtt://127.0.0.1:1883'), 'mqtt', 'mqtt:// or mqtts://'),
+      url: restarts(
+        z
+          .string()
+          .refine(isBrokerUrl, { error: 'mqtt://host:port or mqtts://host:port, without a password (that goes into password_file)' })
+          .default('mqtt://127.0.0.1:1883'),
+        'mqtt',
+        'mqtt:// or mqtts://, host, port',
+      ),
       username: restarts(z.string().optional(), 'mqtt', 'default: the gateway id when a password is set'),
       password_file: restarts(z.string().optional(), 'mqtt', 'file whose first line is the password'),
       ca_file: restarts(z.string().optional(), 'mqtt', 'PEM; default: the system store'),
@@ -49,6 +79,9 @@ export const Config = z.strictObject({
       key_file: restarts(z.string().optional(), 'mqtt', 'PEM, its key'),
       protocol: restarts(z.enum(['auto', '5', '3.1.1']).default('auto'), 'mqtt', 'auto tries 5 and falls back'),
       keepalive_s: restarts(z.int().min(5).max(3600).default(30), 'mqtt', 'seconds'),
+    })
+    .refine(({ cert_file, key_file }) => (cert_file === undefined) === (key_file === undefined), {
+      error: 'cert_file and key_file together, or neither',
     })
     .prefault({}),
   mqtt: z
@@ -128,7 +161,14 @@ export const Config = z.strictObject({
   schedule: restarts(z.array(ScheduleEntry).default([]), 'nothing', 'automatic re-quantization'),
   http: z
     .strictObject({
-      listen: restarts(z.string().default('127.0.0.1:9464'), 'daemon', 'address of /metrics and /health; "off" for none'),
+      listen: restarts(
+        z
+          .string()
+          .regex(/^(off|(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):\d{1,5})$/)
+          .default('127.0.0.1:9464'),
+        'daemon',
+        'address:port of /metrics and /health; "off" for none',
+      ),
     })
     .prefault({}),
   log: z
