@@ -1,6 +1,6 @@
 import { invariant } from '../errors.js'
 import type { Node } from './node.js'
-import type { GraphProto, ModelProto, ValueInfoProto } from './onnx/generated/onnx_pb.js'
+import type { GraphProto, ModelProto, SparseTensorProto, TensorProto, ValueInfoProto } from './onnx/generated/onnx_pb.js'
 import type { DType } from './tensor/dtype.js'
 import type { ConstantTensor } from './tensor/tensor.js'
 
@@ -27,6 +27,10 @@ export class Graph {
   readonly initializers: Map<string, ConstantTensor>
   /** Declared types of inner values; may be incomplete. */
   readonly valueInfo: Map<string, ValueInfo>
+  /** Declared inputs that only name an initializer (its overridable default): not fed, written back. */
+  defaults: readonly ValueInfo[]
+  /** Constants that this build cannot read (sparse, element types of later versions), by name: written back as they were. */
+  readonly opaqueConstants: ReadonlyMap<string, TensorProto | SparseTensorProto>
   readonly source: GraphProto | undefined
   #nodes: Node[]
   #index: { producers: Map<string, Node>; consumers: Map<string, Node[]>; outputs: Set<string> } | undefined
@@ -39,6 +43,8 @@ export class Graph {
     outputs: readonly ValueInfo[]
     initializers?: ReadonlyMap<string, ConstantTensor>
     valueInfo?: ReadonlyMap<string, ValueInfo>
+    defaults?: readonly ValueInfo[]
+    opaqueConstants?: ReadonlyMap<string, TensorProto | SparseTensorProto>
     source?: GraphProto
   }) {
     this.name = fields.name
@@ -47,6 +53,8 @@ export class Graph {
     this.outputs = fields.outputs
     this.initializers = new Map(fields.initializers)
     this.valueInfo = new Map(fields.valueInfo)
+    this.defaults = fields.defaults ?? []
+    this.opaqueConstants = fields.opaqueConstants ?? new Map()
     this.source = fields.source
   }
 
@@ -63,6 +71,8 @@ export class Graph {
       outputs: this.outputs,
       initializers: this.initializers,
       valueInfo: this.valueInfo,
+      defaults: this.defaults,
+      opaqueConstants: this.opaqueConstants,
       ...(this.source === undefined ? {} : { source: this.source }),
     })
   }
@@ -208,7 +218,7 @@ export function readsOf(node: Node): readonly string[] {
 
 /** Values of enclosing graphs that `graph` reads. */
 export function capturesOf(graph: Graph): readonly string[] {
-  const own = new Set<string>([...graph.inputs.map(input => input.name), ...graph.initializers.keys()])
+  const own = new Set<string>([...graph.inputs.map(input => input.name), ...graph.initializers.keys(), ...graph.opaqueConstants.keys()])
   for (const node of graph.nodes) for (const output of node.outputs) own.add(output)
   const read = [...graph.nodes.flatMap(node => readsOf(node)), ...graph.outputs.map(output => output.name)]
   return [...new Set(read)].filter(value => !own.has(value))
@@ -217,6 +227,7 @@ export function capturesOf(graph: Graph): readonly string[] {
 function namesOf(graph: Graph, names = new Set<string>()): Set<string> {
   for (const { name } of [...graph.inputs, ...graph.outputs]) names.add(name)
   for (const name of graph.initializers.keys()) names.add(name)
+  for (const name of graph.opaqueConstants.keys()) names.add(name)
   for (const node of graph.nodes) {
     names.add(node.name)
     for (const output of node.outputs) names.add(output)

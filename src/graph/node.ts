@@ -1,9 +1,15 @@
 import type { Graph } from './graph.js'
-import type { NodeProto } from './onnx/generated/onnx_pb.js'
+import type { AttributeProto, NodeProto } from './onnx/generated/onnx_pb.js'
 import type { ConstantTensor } from './tensor/tensor.js'
 
-/** An attribute value of a node, by its ONNX kind. `opaque` (sparse tensors, types, references of functions) is only carried through. */
-export type Attribute =
+/**
+ * An attribute value of a node, by its ONNX kind. `opaque` (sparse tensors, types, references of functions) is only carried through.
+ * `source` is what the file said: while an attribute is kept, it is written back bit for bit (int64 beyond 2^53, strings that are not UTF-8,
+ * documentation); whoever changes a value makes a new attribute without it.
+ */
+export type Attribute = { readonly source?: AttributeProto } & AttributeValue
+
+export type AttributeValue =
   | { readonly kind: 'int'; readonly value: number }
   | { readonly kind: 'float'; readonly value: number }
   | { readonly kind: 'string'; readonly value: string }
@@ -19,6 +25,8 @@ export type Attribute =
 export interface Node {
   /** Unique within its graph; made up by the reader where the file has none or repeats one. */
   readonly name: string
+  /** True where the reader made the name up: the file's own (empty or repeated) name is written back. */
+  readonly nameIsMade?: boolean
   readonly opType: string
   /** '' is ai.onnx. */
   readonly domain: string
@@ -35,17 +43,19 @@ export interface NodeFields {
   readonly domain?: string
   readonly inputs: readonly string[]
   readonly outputs: readonly string[]
-  readonly attributes?: Readonly<Record<string, Attribute>>
+  readonly attributes?: Readonly<Record<string, Attribute>> | ReadonlyMap<string, Attribute>
+  readonly source?: NodeProto | undefined
 }
 
-export function makeNode({ name, opType, domain = '', inputs, outputs, attributes = {} }: NodeFields): Node {
+export function makeNode({ name, opType, domain = '', inputs, outputs, attributes = {}, source }: NodeFields): Node {
   return Object.freeze({
     name,
     opType,
     domain,
     inputs: Object.freeze([...inputs]),
     outputs: Object.freeze([...outputs]),
-    attributes: new Map(Object.entries(attributes)),
+    attributes: attributes instanceof Map ? attributes : new Map(Object.entries(attributes)),
+    ...(source === undefined ? {} : { source }),
   })
 }
 
@@ -53,6 +63,11 @@ export const int = (value: number): Attribute => ({ kind: 'int', value })
 export const ints = (value: readonly number[]): Attribute => ({ kind: 'ints', value })
 export const float = (value: number): Attribute => ({ kind: 'float', value })
 export const string = (value: string): Attribute => ({ kind: 'string', value })
+
+/** `node` with other fields. */
+export function changeNode(node: Node, fields: Partial<NodeFields>): Node {
+  return makeNode({ ...node, ...fields })
+}
 
 /** The integer attribute `name`, or `fallback` when the node does not carry it. */
 export function intAttribute(node: Node, name: string, fallback: number): number {

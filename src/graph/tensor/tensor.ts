@@ -1,4 +1,5 @@
 import { invariant } from '../../errors.js'
+import type { TensorProto } from '../onnx/generated/onnx_pb.js'
 import { type DType, dtypes, type NumericDType, type TensorData } from './dtype.js'
 
 /** A tensor at run time: what engines take and give. Row-major; `shape` [] is a scalar. `data` belongs to whoever made it and is not copied. */
@@ -22,6 +23,8 @@ export interface ConstantTensor {
   readonly shape: readonly number[]
   readonly bytes: Uint8Array
   readonly strings?: readonly Uint8Array[]
+  /** What the file said beside the values (documentation, metadata): written back with them. */
+  readonly source?: TensorProto
 }
 
 /** The values of a constant as a typed array: a view when its bytes are aligned, else a copy. Treat as read-only. */
