@@ -7,16 +7,16 @@ import { packageRoot } from '../src/paths.js'
 const floors: readonly (readonly string[])[] = [
   ['errors', 'log', 'paths', 'brand', 'time'],
   ['config'],
-  ['process'],
+  ['process', 'service'],
   ['graph/tensor', 'graph', 'graph/ops', 'graph/onnx', 'graph/passes'],
   ['samples'],
   ['hardware'],
   ['engines'],
   [
     'quantization/settings',
+    'quantization/ranges',
     'quantization/placement',
     'quantization/statistics',
-    'quantization/ranges',
     'quantization/algorithms',
     'quantization/report',
     'quantization/accuracy',
