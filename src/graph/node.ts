@@ -92,6 +92,8 @@ export function intsAttribute(node: Node, name: string): readonly number[] | und
 }
 
 /** True for an operator of ai.onnx with one of these names. */
-export function isOp(node: Node | undefined, ...opTypes: readonly string[]): node is Node {
+export function isOp(node: Node, ...opTypes: readonly string[]): boolean
+export function isOp(node: Node | undefined, ...opTypes: readonly string[]): node is Node
+export function isOp(node: Node | undefined, ...opTypes: readonly string[]): boolean {
   return node !== undefined && (node.domain === '' || node.domain === 'ai.onnx') && opTypes.includes(node.opType)
 }
