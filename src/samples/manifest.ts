@@ -41,6 +41,7 @@ export const CaptureSettings = z.strictObject({
     .default(200)
     .describe('kept besides: the answers with the smallest margin; used for ranking, never for judging'),
 })
+export type CaptureSettings = z.infer<typeof CaptureSettings>
 
 /** `model.json` of a bundle. `{}` beside one .onnx is enough. */
 export const Manifest = z.strictObject({
