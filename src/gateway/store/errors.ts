@@ -7,4 +7,5 @@ export const storeErrors = defineErrors({
   ERR_STORE_NEWER:
     'The state directory was written by a newer release: install that release again, or put back the copy it made before its upgrade.',
   ERR_STORE_OPEN: 'A database of the state directory cannot be opened or is damaged: check permissions and the disk, or restore a copy.',
+  ERR_STORE_UPLOAD: 'An uploaded bundle is larger than this daemon takes: remove what the model does not need.',
 })

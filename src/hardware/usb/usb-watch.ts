@@ -20,7 +20,7 @@ async function nodeAccess({ bus, address }: UsbDeviceInfo): Promise<string> {
     await access(node, constants.R_OK | constants.W_OK)
     return ''
   } catch (error) {
-    return `${node} cannot be opened (${(error as NodeJS.ErrnoException).code}): install systemd/60-quantd.rules and join the group plugdev`
+    return `${node} cannot be opened (${(error as NodeJS.ErrnoException).code}): install systemd/quantd.rules and join the group plugdev`
   }
 }
 
