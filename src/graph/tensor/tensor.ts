@@ -32,7 +32,7 @@ export function constantData(tensor: ConstantTensor): TensorData {
   const { array } = dtypes[tensor.dtype]
   invariant(array !== undefined, `constants of type ${tensor.dtype} have no values in JavaScript`)
   const { bytes } = tensor
-  const aligned = bytes.byteOffset % array.BYTES_PER_ELEMENT === 0 ? bytes : bytes.slice()
+  const aligned = bytes.byteOffset % array.BYTES_PER_ELEMENT === 0 ? bytes : new Uint8Array(bytes)
   return new array(aligned.buffer as ArrayBuffer, aligned.byteOffset, bytes.byteLength / array.BYTES_PER_ELEMENT)
 }
 
