@@ -17,7 +17,7 @@ export interface Services {
     resume(): void
     reloadConfig(): Promise<{ readonly restart_required: readonly string[] }>
     /** Folder where `load` finds what was uploaded through the control socket, by hash; fetches what MQTT names by address. */
-    fetchBundle(source: { url: string; sha256: string }): Promise<string>
+    fetchBundle(source: { url?: string; sha256: string }): Promise<string>
   }
 }
 

@@ -64,6 +64,10 @@ export interface Models {
   /** Beside the old one: open, warm, check that it answers, switch in one transaction, close the one before the previous after its last request. @throws Refusal VERSION_NOT_FOUND, CONFLICT (refused version without `force`) */
   activate(name: string, version: string, options?: { force?: boolean; pin?: boolean }): Promise<ModelRecord>
   rollback(name: string): Promise<ModelRecord>
+  /** Whether jobs may replace the active version; with `version`, activates that one first, refused or not. */
+  pin(name: string, options: { readonly pinned: boolean; readonly version?: string }): Promise<ModelRecord>
+  /** The final judgement of a version, in its record and its report; a refused one becomes `refused`. */
+  judge(name: string, version: string, judgement: Judgement): Promise<VersionRecord>
   setCapture(name: string, capture: Manifest['capture']): Promise<ModelRecord>
   /**
    * The route of a request, held until `release`: a swap waits for held routes before it closes the old session.
