@@ -1,6 +1,6 @@
 import type { EncodedRequest } from '../../samples/request.js'
 
-/** A QoS 1 request as the inbox keeps it. `key` = reply topic and correlation data: what makes two deliveries the same request. */
+/** A QoS 1 request as the inbox keeps it. Reply topic and correlation data are its key: what makes two deliveries the same request. */
 export interface InboxRecord extends EncodedRequest {
   readonly replyTopic: string
   readonly correlation: Uint8Array
@@ -11,42 +11,83 @@ export interface InboxRecord extends EncodedRequest {
   readonly priority: 0 | 1 | 2 | 3
   /** Milliseconds left at arrival; undefined = no limit. */
   readonly expiresInMs?: number
+  /** How the transport shapes the reply: the journal carries it, and knows nothing of it. */
+  readonly form: string
 }
 
-/** A reply that the broker has not acknowledged yet, or that answers a duplicate. Opaque bytes and properties for the transport. */
-export interface OutboxRecord {
-  readonly entry: number
+/** A reply as the transport sends it. Opaque bytes and properties for the journal. */
+export interface Reply {
   readonly replyTopic: string
   readonly correlation: Uint8Array
   readonly body: Uint8Array
   readonly properties: Readonly<Record<string, string>>
   readonly contentType: string
   readonly expiresInMs?: number
+  readonly form: string
 }
 
+/** A reply that the broker has not acknowledged yet, or that answers a duplicate. */
+export interface OutboxRecord extends Reply {
+  readonly entry: number
+}
+
+/** On disk with synchronous FULL, or the disk's reason: serve with `durable=0`, or refuse in strict mode. */
+export type Commit = { readonly durable: true } | { readonly durable: false; readonly reason: string }
+
+/**
+ * What a delivery is, known at once since the keys are in memory; what is on disk comes later. A caller may start to work before `committed`: inference
+ * has no side effects; what it must not do before is to acknowledge.
+ */
 export type Accepted =
-  | { readonly kind: 'new'; readonly entry: number }
+  | { readonly kind: 'new'; readonly entry: number; readonly committed: Promise<Commit> }
   /** The same request is being worked on: its answer serves both. */
-  | { readonly kind: 'running'; readonly entry: number }
-  | { readonly kind: 'answered'; readonly reply: OutboxRecord }
-  /** The disk refused: serve with `durable=0`, or refuse in strict mode. */
-  | { readonly kind: 'undurable'; readonly reason: string }
+  | { readonly kind: 'running'; readonly entry: number; readonly committed: Promise<Commit> }
+  /** Undefined: the reply could not be read back, and nothing is known of the request any more. */
+  | { readonly kind: 'answered'; readonly entry: number; readonly reply: Promise<OutboxRecord | undefined> }
+
+export interface AnswerOptions {
+  /**
+   * 'yes': duplicates get this reply until expiry + 60 s. 'no': a refusal that asks for a retry; the next delivery of the key is a new request.
+   */
+  readonly remember: 'yes' | 'no'
+}
+
+export interface JournalFigures {
+  /** Requests without an answer. */
+  readonly inbox: number
+  /** Replies that the broker has not acknowledged. */
+  readonly outbox: number
+  /** Replies kept for duplicates, and their bytes. */
+  readonly remembered: number
+  readonly rememberedBytes: number
+  /** What the writer thread had the kernel send to storage since it was opened. */
+  readonly bytesWritten: number
+  readonly commits: number
+  readonly durable: boolean
+}
+
+export interface Recovered {
+  /** Requests without an answer, `expiresInMs` less what passed on the wall clock; not positive: expired. */
+  readonly requests: readonly (InboxRecord & { readonly entry: number })[]
+  /** Replies without an acknowledgement. */
+  readonly replies: readonly OutboxRecord[]
+  /** False when the wall clock ran backwards meanwhile: nothing was subtracted. */
+  readonly clockSane: boolean
+}
 
 /**
  * Inbox, outbox and dedup of QoS 1 (mqtt-contract.md 4c): one SQLite file, all of it in one writer thread; the event loop never waits for a commit.
- * Calls that queue up during a commit share the next one; there is no timer. Resolving means: on disk, synchronous FULL.
+ * Calls that queue up during a commit share the next one; there is no timer. Durable means: on disk, synchronous FULL.
  */
 export interface Journal {
-  accept(record: InboxRecord): Promise<Accepted>
-  /** Inbox done and outbox filled in one transaction. `reply` undefined: expired, nothing to send. */
-  answer(entry: number, reply: Omit<OutboxRecord, 'entry'> | undefined): Promise<void>
-  /** The broker acknowledged the reply; kept for duplicates until expiry + 60 s. Not awaited by anyone. */
+  accept(record: InboxRecord): Accepted
+  /** Inbox done and outbox filled in one transaction. `reply` undefined: expired, nothing to send, and the key is free again. */
+  answer(entry: number, reply: Reply | undefined, options: AnswerOptions): Promise<Commit>
+  /** The broker acknowledged the reply. Not awaited by anyone: after a crash before it is on disk the reply is sent again. */
   delivered(entry: number): void
-  /** After a restart: requests without an answer, and answers without an acknowledgement. */
-  recover(): Promise<{
-    readonly requests: readonly (InboxRecord & { readonly entry: number })[]
-    readonly replies: readonly OutboxRecord[]
-  }>
-  figures(): { readonly inbox: number; readonly outbox: number; readonly bytesWritten: number; readonly durable: boolean }
+  /** What a crash or a stop left. Once, before the first `accept`. */
+  recover(): Promise<Recovered>
+  figures(): JournalFigures
+  /** Commits what was handed over, then ends the thread. Safe to call twice. */
   close(): Promise<void>
 }
