@@ -1,4 +1,4 @@
-import sharp from 'sharp'
+import sharp, { type Sharp } from 'sharp'
 import { seeded } from './stand.js'
 
 /** A drawn line of text: what it says and the recognizer's input, float32 [1, 3, 48, 320], BGR, (x / 255 - 0.5) / 0.5, zeros to the right. */
@@ -35,7 +35,7 @@ function makeText(random: Random): string {
 }
 
 /** The line as a camera might see it: font, weight, slant, contrast, tilt, blur and noise drawn from `random`. Needs the DejaVu fonts. */
-async function render(text: string, random: Random): Promise<sharp.Sharp> {
+async function render(text: string, random: Random): Promise<Sharp> {
   const font = pick(random, fonts)
   const weight = random() < 0.3 ? 'bold' : 'normal'
   const style = random() < 0.15 ? 'italic' : 'normal'
@@ -64,7 +64,7 @@ async function render(text: string, random: Random): Promise<sharp.Sharp> {
   return sharp(data, { raw: { width: info.width, height: info.height, channels: info.channels } })
 }
 
-async function toInput(picture: sharp.Sharp): Promise<Float32Array> {
+async function toInput(picture: Sharp): Promise<Float32Array> {
   const { width: from = 1, height: tall = 1 } = await picture.metadata()
   const w = Math.max(16, Math.min(width, Math.round((from * height) / tall)))
   const rgb = await picture.resize(w, height, { fit: 'fill' }).raw().toBuffer()

@@ -8,23 +8,14 @@ import { createHash, randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { packageRoot } from '../../src/paths.js'
-import { openNpz } from '../../src/samples/npz.js'
+import { demoData, readSite } from '../../src/demo/site.js'
 import { pause, quantile, Stand } from './stand.js'
 
 const { values } = parseArgs({ options: { requests: { type: 'string', default: '3000' } } })
 const model = 'fashion-resnet'
-const data = join(packageRoot, 'src/demo/data')
-const site = await openNpz(join(data, 'site.npz'))
-const pictures: Buffer[] = []
-const labels: number[] = []
-for (let index = 0; index < site.count; index += 1) {
-  const { inputs, label } = await site.read(index)
-  pictures.push(Buffer.from(inputs.image!.data as Uint8Array))
-  labels.push(Number(label))
-}
+const site = await readSite()
 const stand = await Stand.open()
-await stand.quantd('load', join(data, 'bundle'))
+await stand.quantd('load', join(demoData, 'bundle'))
 
 type Phase = 'before' | 'during' | 'after'
 let phase: Phase = 'before'
@@ -43,7 +34,7 @@ function fill(): void {
   while (sending && inFlight < 8) {
     inFlight += 1
     const correlation = randomUUID()
-    const picture = sent % pictures.length
+    const picture = sent % site.length
     sent += 1
     requests.set(correlation, { at: performance.now(), picture, answers: new Map(), phase })
     const properties = {
@@ -52,7 +43,7 @@ function fill(): void {
       contentType: 'application/octet-stream',
       userProperties: { id: correlation },
     }
-    stand.client.publish(`quantd/${stand.gateway}/infer/${model}/bench`, pictures[picture]!, { qos: 1, properties })
+    stand.client.publish(`quantd/${stand.gateway}/infer/${model}/bench`, Buffer.from(site[picture]!.pixels), { qos: 1, properties })
   }
 }
 
@@ -70,7 +61,7 @@ stand.client.on('message', (topic, payload, packet) => {
     if (request.phase === 'before')
       stand.client.publish(
         `quantd/${stand.gateway}/feedback/${model}/bench`,
-        JSON.stringify({ id: correlation, label: labels[request.picture] }),
+        JSON.stringify({ id: correlation, label: site[request.picture]!.label }),
         { qos: 1 },
       )
   }
