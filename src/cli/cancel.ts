@@ -1,0 +1,13 @@
+import { Command } from 'commander'
+import type { CliContext } from './context.js'
+import { gatewayVerb } from './verb.js'
+
+/** `quantd cancel JOB` */
+export function cancelCommand(context: CliContext): Command {
+  const command = new Command('cancel').description('end a job').argument('<job>', 'id, as `quantd jobs` lists it')
+  return gatewayVerb(command, context, {
+    verb: 'cancel',
+    body: ([job]) => ({ job_id: job }),
+    done: answer => `job ${String(answer.job_id)}: ${String(answer.state ?? 'cancelled')}\n`,
+  })
+}

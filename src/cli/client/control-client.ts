@@ -1,0 +1,104 @@
+import { once } from 'node:events'
+import { type IncomingMessage, request } from 'node:http'
+import { createInterface } from 'node:readline'
+import { errorMessage, QuantdError } from '../../errors.js'
+import { isTerminal, type Job } from '../../gateway/jobs/job.js'
+import type { GatewayClient, Json } from './gateway-client.js'
+import { RemoteRefusal } from './remote-refusal.js'
+
+interface Send {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'
+  readonly path: string
+  readonly body?: string | NodeJS.ReadableStream
+  readonly type?: string
+}
+
+/** The daemon of this host through its control socket (gateway/http/control-server.ts). */
+export class ControlClient implements GatewayClient {
+  readonly where: string
+  readonly #path: string
+  readonly #signal: AbortSignal
+
+  constructor(path: string, signal: AbortSignal) {
+    this.where = `control socket ${path}`
+    this.#path = path
+    this.#signal = signal
+  }
+
+  command(verb: string, body: Json): Promise<Json> {
+    return this.#json({
+      method: 'POST',
+      path: `/commands/${encodeURIComponent(verb)}`,
+      body: JSON.stringify(body),
+      type: 'application/json',
+    })
+  }
+
+  models(): Promise<readonly Json[]> {
+    return this.#json({ method: 'GET', path: '/models' })
+  }
+
+  devices(): Promise<readonly Json[]> {
+    return this.#json({ method: 'GET', path: '/devices' })
+  }
+
+  jobs(): Promise<readonly Job[]> {
+    return this.#json({ method: 'GET', path: '/jobs' })
+  }
+
+  status(): Promise<Json> {
+    return this.#json({ method: 'GET', path: '/status' })
+  }
+
+  async upload(tar: NodeJS.ReadableStream): Promise<string> {
+    const { sha256 } = await this.#json<{ sha256: string }>({ method: 'PUT', path: '/bundles', body: tar, type: 'application/x-tar' })
+    return sha256
+  }
+
+  async follow(jobId: string, changed: (job: Job) => void): Promise<Job> {
+    const response = await this.#send({ method: 'GET', path: `/jobs/${encodeURIComponent(jobId)}/events` })
+    if (response.statusCode !== 200) throw new RemoteRefusal(JSON.parse(await text(response)))
+    let last: Job | undefined
+    for await (const line of createInterface({ input: response })) {
+      last = JSON.parse(line) as Job
+      changed(last)
+    }
+    if (last !== undefined && isTerminal(last.state)) return last
+    throw new QuantdError('ERR_CLI_NO_ANSWER', `job ${jobId}: the daemon ended before the job did`, { details: { job_id: jobId } })
+  }
+
+  async close(): Promise<void> {}
+
+  async #json<T = never>(send: Send): Promise<T> {
+    const response = await this.#send(send)
+    const body: unknown = JSON.parse((await text(response)) || '{}')
+    if ((response.statusCode ?? 500) >= 400) throw new RemoteRefusal(body)
+    return body as T
+  }
+
+  async #send({ method, path, body, type }: Send): Promise<IncomingMessage> {
+    const sent = request({
+      socketPath: this.#path,
+      method,
+      path,
+      signal: this.#signal,
+      ...(type === undefined ? {} : { headers: { 'content-type': type } }),
+    })
+    if (body === undefined || typeof body === 'string') sent.end(body)
+    else body.once('error', error => sent.destroy(error as Error)).pipe(sent)
+    try {
+      const [response] = (await once(sent, 'response')) as [IncomingMessage]
+      return response
+    } catch (error) {
+      if (this.#signal.aborted) throw new QuantdError('ERR_ABORTED', 'stopped', { cause: error })
+      if (error instanceof QuantdError) throw error
+      throw new QuantdError('ERR_CLI_NO_ANSWER', `${this.where}: ${errorMessage(error)}`, { cause: error })
+    }
+  }
+}
+
+async function text(response: IncomingMessage): Promise<string> {
+  let whole = ''
+  for await (const chunk of response.setEncoding('utf8')) whole += String(chunk)
+  return whole
+}

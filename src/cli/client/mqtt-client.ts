@@ -1,0 +1,158 @@
+import { randomUUID } from 'node:crypto'
+import type { IPublishPacket } from 'mqtt'
+import type { Config } from '../../config/schema.js'
+import { QuantdError } from '../../errors.js'
+import { isTerminal, type Job } from '../../gateway/jobs/job.js'
+import type { GatewayClient, Json } from './gateway-client.js'
+import { type MqttSession, nextMessage } from './mqtt-session.js'
+import { RemoteRefusal } from './remote-refusal.js'
+
+export interface MqttClientOptions {
+  readonly session: MqttSession
+  readonly config: Pick<Config, 'gateway' | 'mqtt' | 'broker'>
+  readonly signal: AbortSignal
+  /** For one answer. */
+  readonly timeoutMs?: number
+}
+
+const parse = (packet: IPublishPacket): Json | undefined => {
+  try {
+    return JSON.parse(packet.payload.toString()) as Json
+  } catch {
+    return undefined // not ours: skipped by whoever waits
+  }
+}
+
+/** A gateway through its broker, like any operator: commands with a reply topic, lists from what is retained. */
+export class MqttGatewayClient implements GatewayClient {
+  readonly where: string
+  readonly #session: MqttSession
+  readonly #base: string
+  readonly #reply: string
+  readonly #signal: AbortSignal
+  readonly #timeoutMs: number
+  #subscribed: Promise<unknown> | undefined
+
+  constructor({ session, config, signal, timeoutMs = 15_000 }: MqttClientOptions) {
+    this.#session = session
+    this.#base = `${config.mqtt.base}/${config.gateway}`
+    this.#reply = `quantd-reply/${session.caller}/${randomUUID().slice(0, 13)}`
+    this.#signal = signal
+    this.#timeoutMs = timeoutMs
+    this.where = `gateway ${config.gateway} on ${config.broker.url}`
+  }
+
+  async command(verb: string, body: Json): Promise<Json> {
+    const { client, protocolVersion, caller } = this.#session
+    this.#subscribed ??= client.subscribeAsync(this.#reply, { qos: 1 })
+    await this.#subscribed
+    const correlation = randomUUID()
+    const answer = nextMessage(this.#session, {
+      what: `${verb} on ${this.where}`,
+      timeoutMs: this.#timeoutMs,
+      signal: this.#signal,
+      wanted: packet => {
+        if (packet.topic !== this.#reply) return undefined
+        const parsed = parse(packet)
+        const mine =
+          protocolVersion === 5
+            ? packet.properties?.correlationData?.toString() === correlation
+            : (parsed?.correlation ?? parsed?.id) === correlation
+        return mine
+          ? { parsed, status: Number((packet.properties?.userProperties as Json | undefined)?.status ?? parsed?.status ?? 200) }
+          : undefined
+      },
+    })
+    const topic = `${this.#base}/cmd/${verb}/${caller}`
+    // MQTT 3.1.1 has no properties: reply topic and correlation travel in the body (mqtt-contract.md 4b).
+    const old = { ...body, response_topic: this.#reply, correlation, timeout_ms: this.#timeoutMs }
+    const published = client.publishAsync(topic, JSON.stringify(protocolVersion === 5 ? body : old), {
+      qos: 1,
+      ...(protocolVersion === 5
+        ? {
+            properties: {
+              responseTopic: this.#reply,
+              correlationData: Buffer.from(correlation),
+              contentType: 'application/json',
+              payloadFormatIndicator: true,
+              messageExpiryInterval: 60,
+            },
+          }
+        : {}),
+    })
+    const [{ parsed, status }] = await Promise.all([answer, published.catch(refusedPublish(topic))])
+    if (parsed === undefined || status >= 400) throw new RemoteRefusal(parsed)
+    return parsed
+  }
+
+  models(): Promise<readonly Json[]> {
+    return this.#retained('models/+')
+  }
+
+  async devices(): Promise<readonly Json[]> {
+    return this.#retained('devices/+')
+  }
+
+  async jobs(): Promise<readonly Job[]> {
+    return (await this.#retained('jobs/+')) as readonly unknown[] as readonly Job[]
+  }
+
+  async follow(jobId: string, changed: (job: Job) => void): Promise<Job> {
+    const topic = `${this.#base}/jobs/${jobId}`
+    const ended = nextMessage(this.#session, {
+      what: `job ${jobId}`,
+      timeoutMs: 24 * 3600 * 1000,
+      signal: this.#signal,
+      wanted: packet => {
+        if (packet.topic !== topic) return undefined
+        const job = parse(packet) as Job | undefined
+        if (job === undefined) return undefined
+        changed(job)
+        return isTerminal(job.state) ? job : undefined
+      },
+    })
+    const [job] = await Promise.all([ended, this.#session.client.subscribeAsync(topic, { qos: 1 })])
+    return job
+  }
+
+  async close(): Promise<void> {
+    await this.#session.client.endAsync()
+  }
+
+  /**
+   * Retained messages below `filter`, sorted by topic, each with the last level of its topic as `id`. The broker sends them before those of a later
+   * subscription, so the retained status, which every gateway has, ends the list.
+   */
+  async #retained(filter: string): Promise<readonly Json[]> {
+    const { client } = this.#session
+    const found = new Map<string, Json>()
+    const status = `${this.#base}/status`
+    const prefix = `${this.#base}/${filter.slice(0, -1)}`
+    const all = nextMessage(this.#session, {
+      what: `${filter} of ${this.where}`,
+      timeoutMs: this.#timeoutMs,
+      signal: this.#signal,
+      wanted: packet => {
+        if (packet.topic.startsWith(prefix)) {
+          const id = packet.topic.slice(prefix.length)
+          const body = packet.payload.length === 0 ? undefined : parse(packet)
+          if (body === undefined) found.delete(id)
+          else found.set(id, { id, ...body })
+        }
+        return packet.topic === status ? true : undefined
+      },
+    })
+    const subscribed = (async () => {
+      await client.subscribeAsync(`${this.#base}/${filter}`, { qos: 1 })
+      await client.subscribeAsync(status, { qos: 1 })
+    })()
+    await Promise.all([all, subscribed])
+    await client.unsubscribeAsync([`${this.#base}/${filter}`, status])
+    return [...found].sort(([a], [b]) => a.localeCompare(b)).map(([, body]) => body)
+  }
+}
+
+const refusedPublish = (topic: string) => (error: unknown) => {
+  const reason = error instanceof Error ? error.message : String(error)
+  throw new QuantdError('ERR_CLI_BROKER', `the broker refused to publish on ${topic}: ${reason}`, { details: { topic }, cause: error })
+}

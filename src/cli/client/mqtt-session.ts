@@ -1,0 +1,107 @@
+import { randomUUID } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { connectAsync, type IClientOptions, type IPublishPacket, type MqttClient } from 'mqtt'
+import type { Config } from '../../config/schema.js'
+import { errorMessage, QuantdError } from '../../errors.js'
+
+export interface MqttAccount {
+  readonly username?: string | undefined
+  readonly passwordFile?: string | undefined
+}
+
+export interface MqttTarget {
+  readonly broker: Config['broker']
+  readonly account: MqttAccount
+  readonly timeoutMs?: number
+  /** Tried in this order; 3.1.1 has no properties. */
+  readonly versions?: readonly (4 | 5)[]
+}
+
+/** First line of a password file. @throws ERR_CONFIG_READ */
+export function readPassword(path: string): string {
+  try {
+    return readFileSync(path, 'utf8').split(/\r?\n/)[0] ?? ''
+  } catch (error) {
+    throw new QuantdError('ERR_CONFIG_READ', `password file ${path}: ${errorMessage(error)}`, { cause: error })
+  }
+}
+
+function options({ broker, account, timeoutMs = 5000 }: MqttTarget, protocolVersion: 4 | 5): IClientOptions {
+  const file = (path: string | undefined) => (path === undefined ? undefined : readFileSync(path))
+  const tls = Object.entries({ ca: file(broker.ca_file), cert: file(broker.cert_file), key: file(broker.key_file) })
+  return {
+    protocolVersion,
+    clientId: `quantd-cli-${randomUUID().slice(0, 13)}`,
+    clean: true,
+    connectTimeout: timeoutMs,
+    reconnectPeriod: 0,
+    keepalive: 30,
+    ...Object.fromEntries(tls.filter(([, value]) => value !== undefined)),
+    ...(account.username === undefined ? {} : { username: account.username }),
+    ...(account.passwordFile === undefined ? {} : { password: readPassword(account.passwordFile) }),
+  }
+}
+
+/** A connected client of a person: clean session, one-off client id, no reconnection. */
+export interface MqttSession {
+  readonly client: MqttClient
+  readonly protocolVersion: 4 | 5
+  /** Last topic level of requests: the user name, '-' without one (mqtt-contract.md 4a). */
+  readonly caller: string
+}
+
+/** @throws ERR_CLI_BROKER with the broker's own reason */
+export async function openMqttSession(target: MqttTarget): Promise<MqttSession> {
+  const { broker, account } = target
+  const fixed = broker.protocol === '5' ? [5 as const] : broker.protocol === '3.1.1' ? [4 as const] : undefined
+  let failure: unknown
+  for (const version of target.versions ?? fixed ?? [5 as const, 4 as const]) {
+    try {
+      const client = await connectAsync(broker.url, options(target, version), false)
+      client.on('error', () => undefined) // each wait has its own limit; MQTT.js would throw an error that nobody listens to
+      return { client, protocolVersion: version, caller: account.username ?? '-' }
+    } catch (error) {
+      failure = error
+      // Only a broker that refuses the protocol version (MQTT 5: 0x84, MQTT 3.1.1: 1) is worth the older one.
+      const code = (error as { code?: unknown }).code
+      if (code !== 0x84 && code !== 1 && !/protocol|connack timeout|closed/i.test(errorMessage(error))) break
+    }
+  }
+  throw new QuantdError('ERR_CLI_BROKER', `broker ${broker.url}: ${errorMessage(failure) || 'no connection'}`, { cause: failure })
+}
+
+/** Resolves with the first message that `wanted` picks. @throws ERR_CLI_NO_ANSWER after `timeoutMs`; ERR_CLI_BROKER when the connection ends */
+export function nextMessage<T>(
+  { client }: MqttSession,
+  {
+    wanted,
+    timeoutMs,
+    what,
+    signal,
+  }: { wanted: (packet: IPublishPacket) => T | undefined; timeoutMs: number; what: string; signal?: AbortSignal },
+): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const done = (settle: () => void) => {
+      clearTimeout(timer)
+      client.off('message', look)
+      client.off('close', closed)
+      signal?.removeEventListener('abort', aborted)
+      settle()
+    }
+    const look = (_topic: string, _payload: Buffer, packet: IPublishPacket) => {
+      const found = wanted(packet)
+      if (found !== undefined) done(() => resolve(found))
+    }
+    const closed = () => done(() => reject(new QuantdError('ERR_CLI_BROKER', `${what}: the broker closed the connection`)))
+    const aborted = () => done(() => reject(new QuantdError('ERR_ABORTED', 'stopped')))
+    const timer = setTimeout(
+      () =>
+        done(() => reject(new QuantdError('ERR_CLI_NO_ANSWER', `${what}: no answer within ${timeoutMs} ms`, { details: { timeoutMs } }))),
+      timeoutMs,
+    )
+    client.on('message', look)
+    client.on('close', closed)
+    signal?.addEventListener('abort', aborted, { once: true })
+    if (signal?.aborted) aborted()
+  })
+}
