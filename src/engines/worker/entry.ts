@@ -1,0 +1,6 @@
+import { parentChannel } from '../../process/parent.js'
+import { DeviceHost } from './device-host.js'
+
+/** The device worker process: one per device. Drivers live and die in here, not in the daemon. */
+const host = new DeviceHost()
+parentChannel(request => host.handle(request), { onClose: () => host.close() })

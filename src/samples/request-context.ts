@@ -1,0 +1,34 @@
+import { QuantdError } from '../errors.js'
+import type { TensorSpec } from '../graph/tensor/spec.js'
+import type { Tensor } from '../graph/tensor/tensor.js'
+import type { Manifest } from './manifest.js'
+
+/** What a request is held to: the model's inputs and outputs, and the preprocessing and state that its model.json declares. */
+export interface RequestContext {
+  readonly inputs: readonly TensorSpec[]
+  readonly outputs: readonly TensorSpec[]
+  readonly manifest: Pick<Manifest, 'inputs' | 'state'>
+}
+
+export interface WantedOutput {
+  readonly name: string
+  readonly form: 'json' | 'binary'
+}
+
+/** What was sent, before missing state is filled in. */
+export interface GivenRequest {
+  readonly given: ReadonlyMap<string, Tensor>
+  /** undefined = all, as JSON. */
+  readonly outputs?: readonly WantedOutput[] | undefined
+  readonly id?: string | undefined
+}
+
+/** The one input that a request without names can mean. @throws ERR_REQUEST_MEDIA when the model takes several */
+export function onlyInput({ inputs, manifest }: RequestContext, what: string): TensorSpec {
+  const states = new Set(Object.values(manifest.state))
+  const [only, ...others] = inputs.filter(input => !states.has(input.name))
+  if (only !== undefined && others.length === 0) return only
+  throw new QuantdError('ERR_REQUEST_MEDIA', `${what} carries one input, the model takes ${others.length + 1}: send OIP JSON or binary`, {
+    details: { inputs: inputs.map(input => input.name) },
+  })
+}
