@@ -5,11 +5,11 @@ import { PassThrough } from 'node:stream'
 import { type FastifyInstance, fastify } from 'fastify'
 import { errorMessage, QuantdError } from '../../errors.js'
 import { logger } from '../../log.js'
+import { callCommand } from '../commands/call-command.js'
 import type { Command, Services } from '../commands/command.js'
 import { isTerminal } from '../jobs/job.js'
 import type { Uploads } from '../store/uploads.js'
 import { Refusal, toWireError } from '../wire-errors.js'
-import { callCommand } from './call-command.js'
 
 const log = logger('gateway/http')
 

@@ -1,7 +1,7 @@
 import { QuantdError } from '../../errors.js'
 import { withTimeout } from '../../time.js'
-import type { Call, Command, Services } from '../commands/command.js'
 import { Refusal } from '../wire-errors.js'
+import type { Call, Command, Services } from './command.js'
 
 export interface CommandCall {
   readonly commands: readonly Command[]
