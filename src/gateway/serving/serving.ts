@@ -34,18 +34,30 @@ export type InferOutcome =
 
 export interface ServingFigures {
   readonly queued: number
+  readonly queuedBytes: number
   readonly inFlight: number
+  readonly received: number
   readonly answered: number
   readonly refused: number
+  /** Dropped before the start. */
   readonly expired: number
+  /** Result thrown away: it came too late. */
+  readonly expiredLate: number
+  readonly retried: number
   readonly requestsPerSecond: number
+  /** Over the last answers, from arrival in the queue to the answer; 0 without one. */
   readonly p50Ms: number
   readonly p99Ms: number
 }
 
-/** Answers inference requests: queue with limits per caller, deadline, route, device worker, one retry when the device dies. Never rejects. */
+/**
+ * Answers inference requests: queue with limits per caller, deadline, route, device worker, one retry when the device dies. Never rejects. Each request
+ * ends as exactly one of answered, refused, expired: `received` is their sum, and what waits or runs.
+ */
 export interface Serving {
   infer(request: InferRequest): Promise<InferOutcome>
+  /** What `infer` would refuse at the door (full, draining, unknown model), before anything is kept of the request; counts nothing. */
+  wouldRefuse(request: InferRequest): WireError | undefined
   figures(): ServingFigures
   /** Refuses new requests with NOT_READY and resolves when the last one is answered. */
   drain(): Promise<void>
