@@ -5,7 +5,7 @@ import type { TensorSpec } from '../graph/tensor/spec.js'
 import type { Tensor } from '../graph/tensor/tensor.js'
 import type { ImagePreprocessing } from './manifest.js'
 import { type Preprocessing as Declared, isFloat, normalise } from './normalise.js'
-import { onlyInput, type RequestContext } from './request-context.js'
+import { type InputContext, onlyInput } from './request-context.js'
 
 type Images = (input: Uint8Array, options?: SharpOptions) => Sharp
 type Preprocessing = z.infer<typeof ImagePreprocessing>
@@ -31,7 +31,7 @@ export function loadImages(): Promise<Images> {
  * shrinks what is wider, and fills the right with zeros after normalisation, as PaddleOCR's recognizers are trained.
  * @throws ERR_REQUEST_MEDIA when the model takes no image, ERR_REQUEST_IMAGE when the bytes are none that can be decoded
  */
-export async function decodeImage(body: Uint8Array, context: RequestContext): Promise<Map<string, Tensor>> {
+export async function decodeImage(body: Uint8Array, context: InputContext): Promise<Map<string, Tensor>> {
   const spec = onlyInput(context, 'an image')
   const declared = context.manifest.inputs[spec.name]
   const target = imageTarget(spec, declared)

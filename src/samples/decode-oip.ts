@@ -1,17 +1,17 @@
 import type { z } from 'zod'
+import { nearest } from '../config/nearest.js'
 import { errorMessage, QuantdError } from '../errors.js'
 import { dtypes, type NumericDType, type TensorData } from '../graph/tensor/dtype.js'
 import type { TensorSpec } from '../graph/tensor/spec.js'
 import { elementCount, type Tensor } from '../graph/tensor/tensor.js'
 import { readJsonValues } from './json-values.js'
-import { nearest } from './nearest.js'
 import { isFloat, normalise } from './normalise.js'
 import { binarySize, dtypeFromOip, type OipInput, OipRequest } from './oip.js'
 import type { EncodedRequest } from './request.js'
-import type { GivenRequest, RequestContext, WantedOutput } from './request-context.js'
+import type { GivenRequest, InputContext, WantedOutput } from './request-context.js'
 
 /** OIP v2 as JSON alone. */
-export function decodeJsonOip(body: Uint8Array, context: RequestContext): GivenRequest {
+export function decodeJsonOip(body: Uint8Array, context: InputContext): GivenRequest {
   const request = parseHeader(body)
   return decodeInputs(request, context, input => {
     if (input.data !== undefined) return input.data
@@ -20,7 +20,7 @@ export function decodeJsonOip(body: Uint8Array, context: RequestContext): GivenR
 }
 
 /** OIP v2 with a JSON header of `jsonLength` bytes, then the tensors that have a binary_data_size, in the order of the inputs, little-endian. */
-export function decodeBinaryOip({ body, jsonLength }: EncodedRequest, context: RequestContext): GivenRequest {
+export function decodeBinaryOip({ body, jsonLength }: EncodedRequest, context: InputContext): GivenRequest {
   if (jsonLength === undefined || !Number.isInteger(jsonLength) || jsonLength < 2 || jsonLength > body.length) {
     throw new QuantdError(
       'ERR_REQUEST_HEADER',
@@ -56,7 +56,7 @@ export function decodeBinaryOip({ body, jsonLength }: EncodedRequest, context: R
 /** Values of one input as they lie in the request: a JSON array or bytes. */
 type Values = readonly unknown[] | Uint8Array
 
-function decodeInputs(request: OipRequest, context: RequestContext, valuesOf: (input: OipInput) => Values): GivenRequest {
+function decodeInputs(request: OipRequest, context: InputContext, valuesOf: (input: OipInput) => Values): GivenRequest {
   const given = new Map<string, Tensor>()
   for (const input of request.inputs) {
     const spec = context.inputs.find(candidate => candidate.name === input.name)
@@ -64,13 +64,13 @@ function decodeInputs(request: OipRequest, context: RequestContext, valuesOf: (i
     if (given.has(input.name)) throw new QuantdError('ERR_REQUEST_INPUTS', `input '${input.name}' is given twice`)
     given.set(input.name, decodeInput(input, spec, { context, values: valuesOf(input) }))
   }
-  return { given, outputs: wantedOutputs(request, context), id: request.id }
+  return { given, asked: request }
 }
 
 function decodeInput(
   { name, shape, datatype }: OipInput,
   spec: TensorSpec,
-  { context, values }: { readonly context: RequestContext; readonly values: Values },
+  { context, values }: { readonly context: InputContext; readonly values: Values },
 ): Tensor {
   const where = `input '${name}'`
   const dtype = dtypeFromOip(datatype, where)
@@ -122,12 +122,13 @@ export function readBytes(
   return new array(aligned.buffer as ArrayBuffer, aligned.byteOffset, bytes.length / array.BYTES_PER_ELEMENT)
 }
 
-function wantedOutputs({ outputs, parameters }: OipRequest, context: RequestContext): WantedOutput[] | undefined {
+/** Outputs that a request asks for, in its order; all as JSON when it says nothing. @throws ERR_REQUEST_OUTPUTS */
+export function wantedOutputs({ outputs, parameters }: NonNullable<GivenRequest['asked']>, known: readonly TensorSpec[]): WantedOutput[] {
   const all = parameters?.binary_data_output === true ? 'binary' : 'json'
-  if (outputs === undefined || outputs.length === 0) return context.outputs.map(({ name }) => ({ name, form: all }))
+  if (outputs === undefined || outputs.length === 0) return known.map(({ name }) => ({ name, form: all }))
   const seen = new Set<string>()
   return outputs.map(({ name, parameters }) => {
-    if (!context.outputs.some(output => output.name === name)) throw unknownName('ERR_REQUEST_OUTPUTS', 'output', name, context.outputs)
+    if (!known.some(output => output.name === name)) throw unknownName('ERR_REQUEST_OUTPUTS', 'output', name, known)
     if (seen.has(name)) throw new QuantdError('ERR_REQUEST_OUTPUTS', `output '${name}' is asked for twice`)
     seen.add(name)
     if (parameters?.classification !== undefined) {

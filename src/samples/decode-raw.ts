@@ -4,7 +4,7 @@ import type { TensorSpec } from '../graph/tensor/spec.js'
 import { elementCount, type Tensor } from '../graph/tensor/tensor.js'
 import { readBytes } from './decode-oip.js'
 import { isFloat, normalise } from './normalise.js'
-import { onlyInput, type RequestContext } from './request-context.js'
+import { type InputContext, onlyInput } from './request-context.js'
 
 /**
  * The values of the only input, little-endian, nothing else; the shape is the model's. They are of the input's dtype, or bytes that model.json says how
@@ -12,7 +12,7 @@ import { onlyInput, type RequestContext } from './request-context.js'
  * before values.
  * @throws ERR_REQUEST_MEDIA, ERR_REQUEST_SHAPE
  */
-export function decodeRaw(body: Uint8Array, context: RequestContext): Map<string, Tensor> {
+export function decodeRaw(body: Uint8Array, context: InputContext): Map<string, Tensor> {
   const spec = onlyInput(context, 'application/octet-stream')
   const preprocessing = context.manifest.inputs[spec.name]
   const dtypesTried: NumericDType[] = preprocessing !== undefined && isFloat(spec.dtype) ? ['uint8', spec.dtype] : [spec.dtype]

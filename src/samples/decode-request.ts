@@ -1,10 +1,10 @@
 import { assertNever, QuantdError } from '../errors.js'
 import type { Tensor } from '../graph/tensor/tensor.js'
 import { decodeImage } from './decode-image.js'
-import { decodeBinaryOip, decodeJsonOip } from './decode-oip.js'
+import { decodeBinaryOip, decodeJsonOip, wantedOutputs } from './decode-oip.js'
 import { decodeRaw } from './decode-raw.js'
 import type { EncodedRequest } from './request.js'
-import type { GivenRequest, RequestContext, WantedOutput } from './request-context.js'
+import type { GivenRequest, InputContext, RequestContext, WantedOutput } from './request-context.js'
 import { zeroState } from './state.js'
 
 export interface DecodedRequest {
@@ -20,13 +20,18 @@ export interface DecodedRequest {
  * @throws ERR_REQUEST_JSON, ERR_REQUEST_HEADER, ERR_REQUEST_INPUTS, ERR_REQUEST_OUTPUTS, ERR_REQUEST_SHAPE, ERR_REQUEST_DTYPE, ERR_REQUEST_MEDIA, ERR_REQUEST_IMAGE
  */
 export async function decodeRequest(request: EncodedRequest, context: RequestContext): Promise<DecodedRequest> {
-  const { given, outputs, id } = await decodeGiven(request, context)
-  const wanted = outputs ?? context.outputs.map(({ name }) => ({ name, form: 'json' as const }))
+  const { given, asked } = await decodeGiven(request, context)
+  const outputs = wantedOutputs(asked ?? {}, context.outputs)
   const inputs = complete(given, context)
-  return id === undefined ? { inputs, outputs: wanted } : { inputs, outputs: wanted, id }
+  return asked?.id === undefined ? { inputs, outputs } : { inputs, outputs, id: asked.id }
 }
 
-async function decodeGiven(request: EncodedRequest, context: RequestContext): Promise<GivenRequest> {
+/** The tensors alone: what the request asks for is not looked at. @throws as `decodeRequest` */
+export async function decodeInputs(request: EncodedRequest, context: InputContext): Promise<Readonly<Record<string, Tensor>>> {
+  return complete((await decodeGiven(request, context)).given, context)
+}
+
+async function decodeGiven(request: EncodedRequest, context: InputContext): Promise<GivenRequest> {
   switch (request.contentType) {
     case 'application/json':
       return decodeJsonOip(request.body, context)
@@ -42,7 +47,7 @@ async function decodeGiven(request: EncodedRequest, context: RequestContext): Pr
   }
 }
 
-function complete(given: ReadonlyMap<string, Tensor>, { inputs, manifest }: RequestContext): Record<string, Tensor> {
+function complete(given: ReadonlyMap<string, Tensor>, { inputs, manifest }: InputContext): Record<string, Tensor> {
   const symbols = new Map<string, number>()
   for (const { name, shape } of inputs) {
     for (const [axis, size] of shape.entries()) {

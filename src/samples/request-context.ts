@@ -2,12 +2,17 @@ import { QuantdError } from '../errors.js'
 import type { TensorSpec } from '../graph/tensor/spec.js'
 import type { Tensor } from '../graph/tensor/tensor.js'
 import type { Manifest } from './manifest.js'
+import type { OipRequest } from './oip.js'
 
-/** What a request is held to: the model's inputs and outputs, and the preprocessing and state that its model.json declares. */
-export interface RequestContext {
+/** What the tensors of a request are held to: the model's inputs, and the preprocessing and state that its model.json declares. */
+export interface InputContext {
   readonly inputs: readonly TensorSpec[]
-  readonly outputs: readonly TensorSpec[]
   readonly manifest: Pick<Manifest, 'inputs' | 'state'>
+}
+
+/** And what it may ask for. */
+export interface RequestContext extends InputContext {
+  readonly outputs: readonly TensorSpec[]
 }
 
 export interface WantedOutput {
@@ -18,13 +23,12 @@ export interface WantedOutput {
 /** What was sent, before missing state is filled in. */
 export interface GivenRequest {
   readonly given: ReadonlyMap<string, Tensor>
-  /** undefined = all, as JSON. */
-  readonly outputs?: readonly WantedOutput[] | undefined
-  readonly id?: string | undefined
+  /** What an OIP request says of itself and of the outputs that it asks for. */
+  readonly asked?: Pick<OipRequest, 'id' | 'outputs' | 'parameters'>
 }
 
 /** The one input that a request without names can mean. @throws ERR_REQUEST_MEDIA when the model takes several */
-export function onlyInput({ inputs, manifest }: RequestContext, what: string): TensorSpec {
+export function onlyInput({ inputs, manifest }: InputContext, what: string): TensorSpec {
   const states = new Set(Object.values(manifest.state))
   const [only, ...others] = inputs.filter(input => !states.has(input.name))
   if (only !== undefined && others.length === 0) return only
