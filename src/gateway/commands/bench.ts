@@ -1,5 +1,4 @@
-import { z } from 'zod'
-import { ModelName } from '../../samples/manifest.js'
+import { BenchRequest } from '../jobs/bench-job.js'
 import { defineCommand } from './command.js'
 import { requireDevices } from './device-pattern.js'
 
@@ -7,12 +6,7 @@ import { requireDevices } from './device-pattern.js'
 export const bench = defineCommand({
   verb: 'bench',
   help: 'time float and the version that answers, in turn',
-  request: z.strictObject({
-    model: ModelName,
-    version: z.string().min(1).max(32).optional().describe('default: the one that answers, or the last int8 when that is float'),
-    devices: z.array(z.string()).default(['*']),
-    seconds: z.number().min(1).max(600).default(10),
-  }),
+  request: BenchRequest,
   timeoutMs: 10_000,
   async handle(request, { trigger, caller, id }, { devices, jobs, models }) {
     models.get(request.model)

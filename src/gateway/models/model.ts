@@ -80,6 +80,7 @@ export interface Models {
     versions: readonly [string, string],
     request: import('../../samples/request.js').EncodedRequest,
     rounds: number,
+    signal?: AbortSignal,
   ): Promise<readonly (readonly number[])[]>
   on(listener: (event: ModelEvent) => void): () => void
 }

@@ -7,6 +7,9 @@ import { crashPoint } from './crash-point.js'
 import { isDiskFull } from './disk.js'
 import { copyDurably, writeDurably } from './durable-file.js'
 
+/** Of a sha256 in hex; a file that is being written has it in front of its own name. */
+const hashLength = 64
+
 /**
  * Files by the sha256 of their content, in one folder. A file is there whole or not at all; the same content is stored once.
  * Nothing is deleted but by `collect`.
@@ -29,7 +32,7 @@ export class Artifacts {
 
   /** @throws ERR_STORE_FULL */
   async putBytes(bytes: Uint8Array | string): Promise<string> {
-    return this.#put(createHash('sha256').update(bytes).digest('hex'), path => writeDurably(path, bytes))
+    return this.#put(hashBytes(bytes), path => writeDurably(path, bytes))
   }
 
   /** @throws ERR_STORE_ARTIFACT when the file is missing or its content is not that of its name */
@@ -50,10 +53,10 @@ export class Artifacts {
     })
   }
 
-  /** Deletes every file that `referenced` does not name, half-written ones included. Only while nothing is being put. @returns how many */
+  /** Deletes every file that `referenced` does not name, also what is half written unless its name is to come. @returns how many */
   async collect(referenced: ReadonlySet<string>): Promise<number> {
     await mkdir(this.folder, { recursive: true, mode: 0o700 })
-    const stale = (await readdir(this.folder)).filter(name => !referenced.has(name))
+    const stale = (await readdir(this.folder)).filter(name => !referenced.has(name.slice(0, hashLength)))
     await Promise.all(stale.map(name => rm(join(this.folder, name), { recursive: true, force: true })))
     return stale.length
   }
@@ -78,6 +81,11 @@ export class Artifacts {
     crashPoint('artifact-stored')
     return hash
   }
+}
+
+/** sha256 of bytes, in hex. */
+export function hashBytes(bytes: Uint8Array | string): string {
+  return createHash('sha256').update(bytes).digest('hex')
 }
 
 /** sha256 of a file's content, streamed. */

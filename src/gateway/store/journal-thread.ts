@@ -146,6 +146,11 @@ export class JournalThread implements Journal {
     }
   }
 
+  /** Resolves when the writer thread has worked off what lies before: proof that it goes on, on a full disk too. */
+  async ping(): Promise<void> {
+    await this.#post({ do: 'forget', entries: [] })
+  }
+
   figures(): JournalFigures {
     return {
       inbox: this.#keys.running,

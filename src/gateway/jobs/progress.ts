@@ -1,0 +1,30 @@
+import type { Stage } from '../../quantization/contract.js'
+import type { JobStage } from './job.js'
+
+/** Where a stage of the pipeline stands in the whole job: the share that it begins at, and the one that it ends at. */
+interface Span {
+  readonly stage: JobStage
+  readonly from: number
+  readonly to: number
+}
+
+/** Shares of the time that a requantize took on fashion-resnet and the OCR recognizer, rounded. */
+const spans: Readonly<Record<Stage | 'store' | 'time' | 'switch', Span>> = {
+  import: { stage: 'calibrate', from: 0.02, to: 0.05 },
+  place: { stage: 'calibrate', from: 0.05, to: 0.06 },
+  observe: { stage: 'calibrate', from: 0.06, to: 0.3 },
+  quantize: { stage: 'quantize', from: 0.3, to: 0.4 },
+  evaluate: { stage: 'evaluate', from: 0.4, to: 0.6 },
+  lower: { stage: 'quantize', from: 0.6, to: 0.63 },
+  verify: { stage: 'evaluate', from: 0.63, to: 0.66 },
+  judge: { stage: 'evaluate', from: 0.66, to: 0.85 },
+  store: { stage: 'compile', from: 0.85, to: 0.87 },
+  time: { stage: 'warm', from: 0.87, to: 0.98 },
+  switch: { stage: 'activate', from: 0.98, to: 1 },
+}
+
+/** Stage and share of the whole job when `share` (0..1) of one step is done. */
+export function jobProgress(step: keyof typeof spans, share: number): { readonly stage: JobStage; readonly progress: number } {
+  const { stage, from, to } = spans[step]
+  return { stage, progress: from + (to - from) * Math.min(1, Math.max(0, share)) }
+}

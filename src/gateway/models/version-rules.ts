@@ -1,0 +1,48 @@
+import { invariant } from '../../errors.js'
+import type { StoredModel, StoredVersion } from './stored-model.js'
+
+/** int8 versions that are kept besides the active and the previous one. */
+const keptVersions = 6
+
+export function findVersion(model: StoredModel, version: string): StoredVersion | undefined {
+  return model.versions.find(candidate => candidate.version === version)
+}
+
+/** `version` answers, what answered before stays ready to go back to, what was ready before that rests. */
+export function withActive(model: StoredModel, version: string): StoredModel {
+  invariant(findVersion(model, version) !== undefined, `model '${model.name}' has no version ${version}`)
+  if (model.active === version) return model
+  const previous = model.active
+  return {
+    ...model,
+    active: version,
+    previous,
+    versions: model.versions.map(candidate => {
+      if (candidate.version === version) return { ...candidate, state: 'active' }
+      if (candidate.version === previous) return { ...candidate, state: 'previous' }
+      return candidate.state === 'previous' ? { ...candidate, state: restState(candidate) } : candidate
+    }),
+  }
+}
+
+/** Adds a version under the next number. The oldest int8 versions that do not answer go, so that a weekly job does not fill the disk. */
+export function withVersion(model: StoredModel, fields: Omit<StoredVersion, 'version'>): { model: StoredModel; added: StoredVersion } {
+  const last = Math.max(0, ...model.versions.map(({ version }) => Number(version)))
+  const added: StoredVersion = { ...fields, version: String(last + 1) }
+  const spare = model.versions.filter(({ kind, state }) => kind === 'int8' && state !== 'active' && state !== 'previous')
+  const gone = new Set(spare.slice(0, Math.max(0, spare.length + 1 - keptVersions)))
+  return { model: { ...model, versions: [...model.versions.filter(version => !gone.has(version)), added] }, added }
+}
+
+/** Changes the fields of one version. */
+export function withFields(model: StoredModel, version: string, fields: Partial<StoredVersion>): StoredModel {
+  return {
+    ...model,
+    versions: model.versions.map(candidate => (candidate.version === version ? { ...candidate, ...fields } : candidate)),
+  }
+}
+
+/** What a version is when it neither answers nor stands ready to. */
+export function restState({ judgement }: StoredVersion): 'refused' | 'retired' {
+  return judgement?.verdict === 'refused' ? 'refused' : 'retired'
+}
