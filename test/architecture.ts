@@ -35,8 +35,8 @@ const floors: readonly (readonly string[])[] = [
     'gateway/mqtt',
     'gateway/http',
   ],
-  ['daemon', 'error-catalog'],
-  ['demo', 'cli'],
+  ['daemon'],
+  ['cli/errors', 'cli/context', 'cli/client', 'demo', 'error-catalog', 'cli'],
   ['main'],
 ]
 const rooms = floors.flat()

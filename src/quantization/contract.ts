@@ -2,6 +2,7 @@ import type { Engine } from '../engines/engine.js'
 import type { Model } from '../graph/graph.js'
 import type { DeviceSpec } from '../hardware/device-spec.js'
 import type { SampleSource } from '../samples/sample.js'
+import type { Judging } from './accuracy/choose-metric.js'
 import type { Report } from './report/report.js'
 import type { QuantizeSettings } from './settings.js'
 
@@ -23,6 +24,8 @@ export interface QuantizeRequest {
   readonly heldOut: SampleSource
   readonly spec: DeviceSpec
   readonly settings: QuantizeSettings
+  /** Task, metric, output and alphabet of the bundle; absent = what labels and outputs suggest. */
+  readonly judging?: Judging
   /** Runs floats and the result. */
   readonly engine: Engine
   readonly onProgress?: OnProgress

@@ -1,0 +1,84 @@
+import type { Placement, Quantizer } from '../placement/placement.js'
+import type { ScaleShift } from '../placement/unit.js'
+import { type ActivationMode, type Affine, activationAffine, type Range, roundHalfEven } from '../ranges/affine.js'
+import { estimateRange, type RangeEstimator } from '../ranges/range-estimator.js'
+import type { Statistics } from '../statistics/statistics.js'
+
+/** What one activation quantizer writes and what its readers take it for; the two differ where a scale and shift is folded in. */
+export interface ActivationParameters {
+  /** Parameters of the QuantizeLinear. */
+  readonly quantize: Affine
+  /** Parameters of the DequantizeLinear behind it. */
+  readonly dequantize: Affine
+  readonly range: Range
+  /** 'fixed' where the range is known without looking. */
+  readonly estimator: string
+  /** True value minus represented value, the same for every element: what a folded shift leaves. */
+  readonly offset: number
+}
+
+export interface AssignOptions {
+  readonly placement: Placement
+  readonly statistics: Statistics
+  readonly mode: ActivationMode
+  readonly estimatorOf: (quantizer: Quantizer) => RangeEstimator
+}
+
+/** Parameters of every activation quantizer by its value; those that move the same codes share theirs. */
+export function assignParameters({ placement, statistics, mode, estimatorOf }: AssignOptions): Map<string, ActivationParameters> {
+  const parameters = new Map<string, ActivationParameters>()
+  for (const quantizer of placement.quantizers.values()) {
+    if (quantizer.root !== quantizer.value) {
+      const shared = parameters.get(quantizer.root)!
+      parameters.set(quantizer.value, { ...shared, quantize: shared.dequantize })
+    } else if (quantizer.fixed !== undefined) {
+      const { fixed } = quantizer
+      parameters.set(quantizer.value, {
+        quantize: fixed,
+        dequantize: fixed,
+        range: { low: 0, high: 255 * fixed.scale },
+        estimator: 'fixed',
+        offset: 0,
+      })
+    } else {
+      const estimator = estimatorOf(quantizer)
+      const range = clipped(estimateRange(estimator, statistics.ranges.get(quantizer.value)!), quantizer)
+      parameters.set(quantizer.value, { ...affines(range, quantizer, mode), range, estimator: estimator.name })
+    }
+  }
+  return parameters
+}
+
+/** The part of `range` that a folded Relu or Clip lets through, and the shift of a folded scale and shift: the code of its 0. */
+function clipped({ low, high }: Range, { clip, scaleShift }: Quantizer): Range {
+  const within = clip === undefined ? { low, high } : { low: Math.max(low, clip.low), high: Math.min(high, clip.high) }
+  return scaleShift === undefined ? within : { low: Math.min(within.low, scaleShift.add), high: Math.max(within.high, scaleShift.add) }
+}
+
+function affines(range: Range, { signed, scaleShift }: Quantizer, mode: ActivationMode) {
+  const affine = activationAffine(signed ? bothSigns(range) : range, signed ? 'symmetric' : mode)
+  return scaleShift === undefined ? { quantize: affine, dequantize: affine, offset: 0 } : relabelled(affine, range, scaleShift)
+}
+
+/** Int8 codes with zero point 0 want a range on both sides of 0. */
+const bothSigns = ({ low, high }: Range): Range => ({ low: Math.min(low, -Math.abs(high)), high: Math.max(high, Math.abs(low)) })
+
+/** Steps of shift from which on the scale is stretched to make it whole; below, up to half a step is left to bias correction. */
+const stretchFrom = 4
+
+/**
+ * y = multiply * x + add, where x is what the kernel computes and y is what `affine` was made for. The same codes stand for both:
+ * y = s * (q - z)  and  x = s / multiply * (q - z - add / s), so the shift must be whole steps.
+ */
+function relabelled(affine: Affine, range: Range, { multiply, add }: ScaleShift) {
+  let { scale, zeroPoint } = affine
+  const steps = Math.abs(add) / scale
+  if (Math.abs(steps - Math.round(steps)) > 0.02 && steps >= stretchFrom) {
+    scale = Math.fround(Math.abs(add) / Math.floor(steps))
+    zeroPoint = Math.min(255, Math.max(0, roundHalfEven(-Math.min(range.low, 0) / scale)))
+  }
+  const shift = roundHalfEven(add / scale)
+  const inner = Math.min(255, Math.max(0, zeroPoint + shift))
+  const dequantize = { scale, zeroPoint }
+  return { quantize: { scale: Math.fround(scale / multiply), zeroPoint: inner }, dequantize, offset: add - (inner - zeroPoint) * scale }
+}

@@ -1,0 +1,51 @@
+import { invariant } from '../../errors.js'
+import type { Graph } from '../../graph/graph.js'
+import { intAttribute, isOp } from '../../graph/node.js'
+import { constantData, elementCount } from '../../graph/tensor/tensor.js'
+import type { Unit } from '../placement/unit.js'
+import { clamp, roundHalfEven, weightScales } from '../ranges/affine.js'
+
+/** Weights of one linear unit as int8 codes: value = scale[channel] * code. */
+export interface QuantizedWeights {
+  readonly codes: Int8Array
+  readonly shape: readonly number[]
+  /** One per output channel along `axis`, or a single one for the whole tensor. */
+  readonly scales: Float32Array
+  readonly axis: number | undefined
+  /** The float weights, in the same layout. */
+  readonly values: Float32Array
+}
+
+/**
+ * Symmetric narrow-range codes of a unit's weights, a scale per output channel: axis 0 of a convolution, the column axis of a matrix product. Stacked matrices
+ * (rank 3 and up) take one scale for all, since ONNX Runtime has no per-channel kernel for them.
+ */
+export function quantizeWeights(graph: Graph, { main, weight }: Unit, range: 'full' | 'half'): QuantizedWeights {
+  invariant(weight !== undefined, `unit '${main.name}' has no weights`)
+  const tensor = graph.constant(weight)!
+  const values = constantData(tensor) as Float32Array
+  const { shape } = tensor
+  const axis = channelAxis(
+    shape,
+    isOp(main, 'Conv') ? 'conv' : isOp(main, 'Gemm') && intAttribute(main, 'transB', 0) !== 0 ? 'rows' : 'columns',
+  )
+  const inner = axis === undefined ? values.length : elementCount(shape.slice(axis + 1))
+  const channels = axis === undefined ? 1 : shape[axis]!
+  const magnitudes = new Float64Array(channels)
+  const channelOf = (index: number) => Math.floor(index / inner) % channels
+  for (let i = 0; i < values.length; i += 1) {
+    const channel = channelOf(i)
+    const magnitude = Math.abs(values[i]!)
+    if (magnitude > magnitudes[channel]! || Number.isNaN(magnitude)) magnitudes[channel] = magnitude
+  }
+  const scales = weightScales(magnitudes, range)
+  const limit = range === 'half' ? 64 : 127
+  const codes = new Int8Array(values.length)
+  for (let i = 0; i < values.length; i += 1) codes[i] = clamp(roundHalfEven(values[i]! / scales[channelOf(i)]!), -limit, limit)
+  return { codes, shape, scales, axis, values }
+}
+
+function channelAxis(shape: readonly number[], layout: 'conv' | 'rows' | 'columns'): number | undefined {
+  if (layout !== 'columns') return 0
+  return shape.length === 2 ? 1 : undefined
+}

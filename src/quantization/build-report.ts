@@ -1,0 +1,115 @@
+import { createHash } from 'node:crypto'
+import type { Model } from '../graph/graph.js'
+import type { Candidate } from './candidate.js'
+import type { QuantizeRequest } from './contract.js'
+import type { ActivationMode } from './ranges/affine.js'
+import { rangeOf } from './ranges/affine.js'
+import type { Judgement, LayerEntry, QuantizerEntry, Report } from './report/report.js'
+import type { Chosen } from './search.js'
+import type { StageTime } from './stage-clock.js'
+
+export interface ReportFields {
+  readonly request: QuantizeRequest
+  /** The float model as it was quantized. */
+  readonly model: Model
+  readonly chosen: Chosen
+  readonly weightRange: 'full' | 'half'
+  readonly sampleCount: number
+  readonly judgement: Judgement
+  readonly stages: readonly StageTime[]
+}
+
+/** Everything that was decided and seen, as `report.json` has it. */
+export function buildReport({ request, model, chosen, weightRange, sampleCount, judgement, stages }: ReportFields): Report {
+  const { candidate, kernels } = chosen
+  const layers = layerEntries(chosen)
+  const opset = request.model.opsets.get('') ?? 0
+  const preparedOpset = model.opsets.get('') ?? 0
+  return {
+    version: 1,
+    model: {
+      name: request.name,
+      sha256: request.sha256,
+      opset,
+      ...(preparedOpset === opset ? {} : { lifted_to: preparedOpset }),
+      bytes: request.bytes,
+    },
+    result: { sha256: sha256(candidate.bytes), bytes: candidate.bytes.byteLength, opset: preparedOpset },
+    device: request.spec.name,
+    settings: request.settings,
+    chosen: { scheme: candidate.recipe.mode, why: chosen.why, weight_range: weightRange, estimator: candidate.recipe.estimator },
+    samples: { sha256: request.samples.hash, calibration: sampleCount, held_out: request.heldOut.count },
+    coverage: coverage(layers),
+    integer_kernels: kernels.integer,
+    layers,
+    quantizers: quantizerEntries(candidate),
+    notes: [...chosen.notes, ...coverageNotes(layers)],
+    stages: [...stages],
+    engine: { name: request.engine.name, version: request.engine.version() },
+    judgement,
+  }
+}
+
+/** Share of the multiply-adds that integer kernels do. */
+function coverage(layers: readonly LayerEntry[]): number {
+  const sum = (list: readonly LayerEntry[]) => list.reduce((total, { macs }) => total + macs, 0)
+  const all = sum(layers)
+  return all === 0 ? 0 : sum(layers.filter(({ state }) => state === 'int8')) / all
+}
+
+function coverageNotes(layers: readonly LayerEntry[]): string[] {
+  if (!layers.some(({ macs }) => macs > 0))
+    return ['the graph has no convolution or matrix product outside of subgraphs: nothing to quantize']
+  return layers.some(({ state }) => state === 'int8') ? [] : ['no operator of this model became integer: the result is float']
+}
+
+function layerEntries({ candidate, noise }: Chosen): LayerEntry[] {
+  return candidate.placement.layers.map(({ node, state, reason, macs }) => {
+    const ratio = noise.get(node.name)
+    return {
+      node: node.name,
+      op: node.opType,
+      state,
+      ...(reason === undefined ? {} : { reason }),
+      macs,
+      ...(ratio === undefined || state === 'float' ? {} : { snr_db: ratio === 0 ? null : round(-10 * Math.log10(ratio), 2) }),
+    }
+  })
+}
+
+function quantizerEntries({ recipe, placement, parameters, weights }: Candidate): QuantizerEntry[] {
+  const activations = [...placement.quantizers.values()].map((quantizer): QuantizerEntry => {
+    const { dequantize, estimator } = parameters.get(quantizer.value)!
+    const mode: ActivationMode = quantizer.signed ? 'symmetric' : recipe.mode
+    return {
+      tensor: quantizer.value,
+      of: 'activation',
+      scheme: mode,
+      granularity: 'per-tensor',
+      codes: quantizer.signed ? 'int8' : 'uint8',
+      estimator,
+      range: rangeOf(dequantize),
+      scale: dequantize.scale,
+      zero_point: quantizer.signed ? dequantize.zeroPoint - 128 : dequantize.zeroPoint,
+    }
+  })
+  const constants = [...weights].map(([node, { scales, axis }]): QuantizerEntry => {
+    const scale = Math.max(...scales)
+    return {
+      tensor: node.inputs[1]!,
+      of: 'weight',
+      scheme: 'symmetric',
+      granularity: axis === undefined ? 'per-tensor' : 'per-channel',
+      codes: 'int8',
+      estimator: 'min-max',
+      range: { low: -127 * scale, high: 127 * scale },
+      scale,
+      zero_point: 0,
+    }
+  })
+  return [...activations, ...constants]
+}
+
+export const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
+
+const round = (value: number, digits: number) => Number(value.toFixed(digits))

@@ -1,0 +1,93 @@
+import type { Model } from '../graph/graph.js'
+import type { Node } from '../graph/node.js'
+import { writeModel } from '../graph/onnx/write.js'
+import { constantData } from '../graph/tensor/tensor.js'
+import { type ActivationParameters, assignParameters } from './algorithms/assign-parameters.js'
+import { biasShift } from './algorithms/fast-bias-correction.js'
+import { type QuantizedWeights, quantizeWeights } from './algorithms/quantize-weights.js'
+import type { Codes } from './lowering/emitter.js'
+import { lower } from './lowering/lower.js'
+import { place } from './placement/place.js'
+import type { Placement, Quantizer } from './placement/placement.js'
+import type { Shapes } from './placement/shapes.js'
+import type { Unit } from './placement/unit.js'
+import type { ActivationMode } from './ranges/affine.js'
+import { type RangeEstimatorName, rangeEstimator } from './ranges/catalog.js'
+import type { RangeEstimator } from './ranges/range-estimator.js'
+import type { Statistics } from './statistics/statistics.js'
+
+/** What is the same for every candidate of one quantization. */
+export interface CandidateContext {
+  readonly model: Model
+  readonly shapes: Shapes
+  readonly statistics: Statistics
+  readonly weightRange: 'full' | 'half'
+  readonly activationCodes: Codes
+  readonly biasCorrection: boolean
+}
+
+/** The choices that make one candidate. */
+export interface Recipe {
+  readonly mode: ActivationMode
+  readonly estimator: RangeEstimatorName
+  /** Nodes that stay float, by name, and why. */
+  readonly keepFloat: ReadonlyMap<string, string>
+}
+
+export interface Candidate {
+  readonly recipe: Recipe
+  readonly placement: Placement
+  readonly parameters: ReadonlyMap<string, ActivationParameters>
+  readonly weights: ReadonlyMap<Node, QuantizedWeights>
+  readonly lowered: Model
+  readonly bytes: Uint8Array
+}
+
+/** Makes candidates of one model; what they share (weights as codes) is computed once. */
+export class CandidateMaker {
+  readonly context: CandidateContext
+  readonly #weights = new Map<Node, QuantizedWeights>()
+
+  constructor(context: CandidateContext) {
+    this.context = context
+  }
+
+  make(recipe: Recipe): Candidate {
+    const { model, shapes, statistics, activationCodes } = this.context
+    const { graph } = model
+    const placement = place({ graph, shapes, keepFloat: recipe.keepFloat })
+    const parameters = assignParameters({ placement, statistics, mode: recipe.mode, estimatorOf: estimatorFor(model, recipe.estimator) })
+    const linear = [...placement.units.values()].filter(unit => unit.form === 'linear')
+    const weights = new Map(linear.map(unit => [unit.main, this.#weightsOf(unit)]))
+    const biases = new Map<Node, Float64Array>()
+    for (const unit of linear) {
+      const bias = this.#biasOf(unit, parameters.get(unit.data[0]!)!.offset)
+      if (bias !== undefined) biases.set(unit.main, bias)
+    }
+    const lowered = lower({ model, shapes, placement, parameters, weights, biases, activationCodes })
+    return { recipe, placement, parameters, weights, lowered, bytes: writeModel(lowered) }
+  }
+
+  #weightsOf(unit: Unit): QuantizedWeights {
+    const known = this.#weights.get(unit.main)
+    if (known !== undefined) return known
+    const weights = quantizeWeights(this.context.model.graph, unit, this.context.weightRange)
+    this.#weights.set(unit.main, weights)
+    return weights
+  }
+
+  #biasOf(unit: Unit, offset: number): Float64Array | undefined {
+    const tensor = unit.bias === undefined ? undefined : this.context.model.graph.constant(unit.bias)
+    const float = tensor === undefined ? undefined : Float64Array.from(constantData(tensor) as Float32Array)
+    const means = this.context.statistics.means.get(unit.data[0]!)
+    if (!this.context.biasCorrection || means === undefined) return float
+    const shift = biasShift({ unit, weights: this.#weightsOf(unit), means, offset })
+    return float === undefined ? shift : shift.map((value, channel) => value + float[channel]!)
+  }
+}
+
+/** Inputs of the model keep their exact ends, whatever the estimator: what a camera gives is bounded, and the first layer feels it (quantization.md 6.3). */
+function estimatorFor({ graph }: Model, name: RangeEstimatorName): (quantizer: Quantizer) => RangeEstimator {
+  const inputs = new Set(graph.inputs.map(input => input.name))
+  return ({ value }) => rangeEstimator(inputs.has(value) ? 'min-max' : name)
+}

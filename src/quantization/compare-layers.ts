@@ -1,0 +1,97 @@
+import type { Engine } from '../engines/engine.js'
+import { redirectReads } from '../graph/edit.js'
+import { Graph, type Model } from '../graph/graph.js'
+import { changeNode, int, makeNode, type Node } from '../graph/node.js'
+import { writeModel } from '../graph/onnx/write.js'
+import { constant } from '../graph/tensor/tensor.js'
+import type { SampleSource } from '../samples/sample.js'
+import type { Placement } from './placement/placement.js'
+
+export interface CompareLayersOptions {
+  readonly float: Model
+  readonly int8: Model
+  readonly placement: Placement
+  readonly samples: SampleSource
+  readonly sampleCount: number
+  readonly engine: Engine
+  readonly threads: number
+}
+
+/** Name under which a value of the float model stands beside the same value of the int8 model. */
+const beside = (value: string) => `quantd/float/${value}`
+
+/**
+ * Noise over signal at the output of every integer operator, by the name of its node: both models run side by side in one session, and only two sums per
+ * operator leave it. Noise is what has gathered on the way there, not what the operator alone adds.
+ */
+export async function compareLayers(options: CompareLayersOptions): Promise<Map<string, number>> {
+  const { float, int8, placement, samples, sampleCount, engine, threads } = options
+  const pairs = [...placement.units.values()].map(unit => ({ name: unit.main.name, value: unit.outputs[0]! }))
+  if (pairs.length === 0) return new Map()
+  const { model, sums } = merged({ float, int8, values: pairs.map(({ value }) => value) })
+  const session = await engine.open(writeModel(model), { threads, optimization: 'all' })
+  const totals = new Float64Array(2 * pairs.length)
+  try {
+    for (let index = 0; index < sampleCount; index += 1) {
+      const { inputs } = await samples.read(index)
+      const { data } = (await session.infer(inputs, [sums]))[sums]!
+      for (let i = 0; i < totals.length; i += 1) totals[i]! += Number(data[i])
+    }
+  } finally {
+    await session.close()
+  }
+  return new Map(pairs.map(({ name }, index) => [name, totals[2 * index]! / Math.max(totals[2 * index + 1]!, Number.MIN_VALUE)]))
+}
+
+/** One graph that holds both models on the same inputs and answers with [noise, signal] of each of `values`, as sums of squares. */
+function merged({ float, int8, values }: { float: Model; int8: Model; values: readonly string[] }): {
+  readonly model: Model
+  readonly sums: string
+} {
+  const names = new Map(
+    float.graph.nodes.flatMap(node => node.outputs.filter(output => output !== '').map(output => [output, beside(output)] as const)),
+  )
+  const renamed = float.graph.clone()
+  renamed.setNodes(
+    renamed.nodes.map(node =>
+      changeNode(node, { name: beside(node.name), outputs: node.outputs.map(output => names.get(output) ?? output) }),
+    ),
+  )
+  redirectReads(renamed, names)
+  const nodes: Node[] = [...renamed.nodes, ...int8.graph.nodes]
+  const graph = new Graph({
+    name: int8.graph.name,
+    nodes,
+    inputs: int8.graph.inputs,
+    outputs: [],
+    initializers: new Map([...renamed.initializers, ...int8.graph.initializers]),
+  })
+  const one = graph.addConstant('quantd/one', constant('int64', [1], BigInt64Array.of(1n)))
+  const add = (opType: string, inputs: readonly string[], attributes = {}) => {
+    const output = graph.uniqueName(`quantd/${opType}`)
+    nodes.push(makeNode({ name: output, opType, inputs, outputs: [output], attributes }))
+    return output
+  }
+  const sumOfSquares = (value: string) => add('Reshape', [add('ReduceSumSquare', [value], { keepdims: int(0) }), one])
+  const vectors = values.flatMap(value => [sumOfSquares(add('Sub', [value, beside(value)])), sumOfSquares(beside(value))])
+  const sums = add('Concat', vectors, { axis: int(0) })
+  graph.setNodes(nodes)
+  graph.setOutputs([{ name: sums, dtype: 'float32', shape: [undefined] }])
+  return { model: { ...int8, graph }, sums }
+}
+
+/**
+ * What each operator adds to the noise that reaches it, as noise over signal: its own less the largest among its inputs. Operators that pass noise on
+ * add nothing; those whose weights or range fit badly stand out.
+ */
+export function addedNoise(placement: Placement, noise: ReadonlyMap<string, number>): Map<string, number> {
+  const byValue = new Map<string, number>()
+  const added = new Map<string, number>()
+  for (const unit of placement.units.values()) {
+    const own = noise.get(unit.main.name) ?? 0
+    const arriving = Math.max(0, ...unit.data.map(value => byValue.get(value) ?? 0))
+    for (const output of unit.outputs) byValue.set(output, own)
+    added.set(unit.main.name, Math.max(0, own - arriving))
+  }
+  return added
+}

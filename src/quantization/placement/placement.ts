@@ -1,0 +1,34 @@
+import type { Node } from '../../graph/node.js'
+import type { Affine, Range } from '../ranges/affine.js'
+import type { ScaleShift, Unit } from './unit.js'
+
+/** One activation quantizer: a QuantizeLinear behind `value`, and the dequantized form that integer operators read. */
+export interface Quantizer {
+  readonly value: string
+  /** The value whose range decides: itself, or what a chain of moving operators started from. */
+  readonly root: string
+  /** `produced`: by an integer operator; `entering`: float data enters an integer operator here. */
+  readonly at: 'produced' | 'entering'
+  /** Second operand of a product of two computed matrices: its fast kernels want int8 where the first operand is uint8. */
+  readonly signed: boolean
+  /** Known without looking: Softmax and Sigmoid give 0..1. */
+  readonly fixed?: Affine
+  readonly clip?: Range
+  readonly scaleShift?: ScaleShift
+}
+
+/** One operator of the float graph and what becomes of it. */
+export interface PlacedLayer {
+  readonly node: Node
+  readonly state: 'int8' | 'codes' | 'float' | 'removed'
+  readonly reason?: string
+  /** Multiply-adds for one sample; 0 for all but convolutions and matrix products. */
+  readonly macs: number
+}
+
+/** Where a model is quantized: units by their main node, quantizers by the value they stand behind, and every operator's fate. */
+export interface Placement {
+  readonly units: ReadonlyMap<Node, Unit>
+  readonly quantizers: ReadonlyMap<string, Quantizer>
+  readonly layers: readonly PlacedLayer[]
+}

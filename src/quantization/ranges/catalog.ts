@@ -1,0 +1,11 @@
+import { meanMinMax } from './mean-min-max.js'
+import { minMax } from './min-max.js'
+import { quantile } from './quantile.js'
+import type { RangeEstimator } from './range-estimator.js'
+
+export const rangeEstimators = [meanMinMax, minMax, quantile] as const satisfies readonly RangeEstimator[]
+export type RangeEstimatorName = (typeof rangeEstimators)[number]['name']
+
+export function rangeEstimator(name: RangeEstimatorName): RangeEstimator {
+  return rangeEstimators.find(estimator => estimator.name === name)!
+}

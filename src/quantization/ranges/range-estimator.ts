@@ -1,0 +1,24 @@
+import type { Range } from './affine.js'
+
+/** What is reduced from one sample of a tensor. `quantile` cuts the same share of elements at either end. */
+export type Reducer = 'extremes' | 'quantile'
+/** How the figures of the samples become one. */
+export type Aggregator = 'outermost' | 'mean'
+
+/** What was gathered of one tensor: a range per reducer and aggregator, over all samples. */
+export type Observed = Readonly<Record<`${Reducer}-${Aggregator}`, Range>>
+
+/** How the range of an activation follows from what was observed of it over the calibration samples. */
+export interface RangeEstimator {
+  readonly name: string
+  readonly needs: Reducer
+  readonly over: Aggregator
+}
+
+export function defineRangeEstimator<const T extends RangeEstimator>(estimator: T): T {
+  return Object.freeze(estimator)
+}
+
+export function estimateRange({ needs, over }: RangeEstimator, observed: Observed): Range {
+  return observed[`${needs}-${over}`]
+}

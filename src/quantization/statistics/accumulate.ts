@@ -1,0 +1,103 @@
+import { QuantdError } from '../../errors.js'
+import type { Range } from '../ranges/affine.js'
+import type { Observed, Reducer } from '../ranges/range-estimator.js'
+import type { Statistics, StatisticsWanted } from './statistics.js'
+
+/** Running figures of one value under one reducer. Sums are float64. */
+interface Running {
+  lowest: number
+  highest: number
+  lowSum: number
+  highSum: number
+}
+
+/** What the reductions give for one run. */
+export interface RunVectors {
+  readonly extremes?: Float32Array
+  readonly quantile?: Float32Array
+  readonly means?: Float32Array
+}
+
+/** Takes the vectors that the reductions give per sample, keeps sums and extremes: its size hangs on the model, not on the samples. */
+export class Accumulator {
+  readonly #wanted: StatisticsWanted
+  readonly #running: Readonly<Record<Reducer, readonly Running[]>>
+  #means: Float64Array = new Float64Array(0)
+  #count = 0
+
+  constructor(wanted: StatisticsWanted) {
+    this.#wanted = wanted
+    const fresh = () =>
+      wanted.ranges.map(() => ({ lowest: Number.POSITIVE_INFINITY, highest: Number.NEGATIVE_INFINITY, lowSum: 0, highSum: 0 }))
+    this.#running = { extremes: fresh(), quantile: fresh() }
+  }
+
+  /**
+   * One run of `sampleCount` samples: per reducer the lows of a value sample by sample, then its highs, value after value in the order of `wanted.ranges`;
+   * means over the run, one value after the other.
+   * @throws ERR_QUANT_RANGE
+   */
+  add(sampleCount: number, vectors: RunVectors): void {
+    for (const reducer of ['extremes', 'quantile'] as const) {
+      const vector = vectors[reducer]
+      if (vector !== undefined) this.#addRanges(reducer, vector, sampleCount)
+    }
+    this.#count += sampleCount
+    if (vectors.means === undefined) return
+    if (this.#means.length === 0) this.#means = new Float64Array(vectors.means.length)
+    for (let i = 0; i < vectors.means.length; i += 1) this.#means[i]! += sampleCount * vectors.means[i]!
+  }
+
+  #addRanges(reducer: Reducer, vector: Float32Array, sampleCount: number): void {
+    this.#running[reducer].forEach((running, index) => {
+      for (let sample = 0; sample < sampleCount; sample += 1) {
+        const low = vector[2 * index * sampleCount + sample]!
+        const high = vector[(2 * index + 1) * sampleCount + sample]!
+        if (!Number.isFinite(low) || !Number.isFinite(high)) throw this.#notFinite(index, sample, { low, high })
+        running.lowest = Math.min(running.lowest, low)
+        running.highest = Math.max(running.highest, high)
+        running.lowSum += low
+        running.highSum += high
+      }
+    })
+  }
+
+  #notFinite(index: number, sample: number, range: Range): QuantdError {
+    const value = this.#wanted.ranges[index]!
+    return new QuantdError('ERR_QUANT_RANGE', `value '${value}' is not finite on calibration sample ${this.#count + sample}`, {
+      details: { value, ...range },
+    })
+  }
+
+  /** @param channels sizes of the wanted means, in order */
+  finish(channels: readonly number[]): Statistics {
+    const ranges = new Map(this.#wanted.ranges.map((value, index) => [value, this.#observed(index)]))
+    const means = new Map<string, Float64Array>()
+    let at = 0
+    this.#wanted.means.forEach(({ value }, index) => {
+      const length = channels[index]!
+      means.set(
+        value,
+        this.#means.subarray(at, at + length).map(sum => sum / this.#count),
+      )
+      at += length
+    })
+    return { sampleCount: this.#count, ranges, means }
+  }
+
+  #observed(index: number): Observed {
+    const figures = (reducer: Reducer) => {
+      const asked = this.#wanted.reducers.includes(reducer) ? reducer : 'extremes'
+      const { lowest, highest, lowSum, highSum } = this.#running[asked][index]!
+      return { outermost: { low: lowest, high: highest }, mean: { low: lowSum / this.#count, high: highSum / this.#count } }
+    }
+    const extremes = figures('extremes')
+    const quantile = figures('quantile')
+    return {
+      'extremes-outermost': extremes.outermost,
+      'extremes-mean': extremes.mean,
+      'quantile-outermost': quantile.outermost,
+      'quantile-mean': quantile.mean,
+    }
+  }
+}
