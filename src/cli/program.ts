@@ -8,26 +8,35 @@ import { cancelCommand } from './cancel.js'
 import { captureCommand } from './capture.js'
 import { checkConfigCommand } from './check-config.js'
 import type { CliContext, ExitCode } from './context.js'
+import { demoCommand } from './demo.js'
 import { devicesCommand } from './devices.js'
+import { doctorCommand } from './doctor/doctor.js'
 import { drainCommand } from './drain.js'
 import { eraseCommand } from './erase.js'
 import { exitCodeOf } from './exit-code.js'
 import { jobsCommand } from './jobs.js'
+import { loadCommand } from './load.js'
 import { logLevelCommand } from './log-level.js'
 import { modelsCommand } from './models.js'
 import { printError } from './output/print-error.js'
 import { pinCommand } from './pin.js'
+import { quantizeCommand } from './quantize.js'
 import { reloadConfigCommand } from './reload-config.js'
 import { requantizeCommand } from './requantize.js'
 import { resumeCommand } from './resume.js'
 import { rollbackCommand } from './rollback.js'
+import { runCommand } from './run.js'
 import { unloadCommand } from './unload.js'
 
 /** Every command, in the order of the help. */
 export const commandCatalog = [
+  runCommand,
+  demoCommand,
+  quantizeCommand,
   devicesCommand,
   modelsCommand,
   jobsCommand,
+  loadCommand,
   unloadCommand,
   requantizeCommand,
   activateCommand,
@@ -40,6 +49,7 @@ export const commandCatalog = [
   resumeCommand,
   reloadConfigCommand,
   logLevelCommand,
+  doctorCommand,
   checkConfigCommand,
 ] as const satisfies readonly ((context: CliContext) => Command)[]
 

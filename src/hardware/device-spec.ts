@@ -11,30 +11,40 @@ export const QuantizerConfig = z.strictObject({
 export type QuantizerConfig = z.infer<typeof QuantizerConfig>
 
 const OpRule = z.strictObject({
-  activations: z.array(QuantizerConfig).default([]).describe('allowed for inputs that are computed, fastest first'),
-  weights: z.array(QuantizerConfig).default([]).describe('allowed for constant weights, fastest first'),
+  activations: z.array(z.string()).default([]).describe('names of the quantizers allowed for inputs that are computed, fastest first'),
+  weights: z.array(z.string()).default([]).describe('names of those allowed for constant weights, fastest first'),
 })
 
 /** One file of `devices/`: how a hardware target is recognised and which quantizers each operator class may take there. */
-export const DeviceSpec = z.strictObject({
-  version: z.literal(1),
-  name: z.string().regex(/^[a-z0-9-]+$/),
-  title: z.string(),
-  match: z.strictObject({
-    kind: z.enum(['cpu', 'webgpu', 'vpu']),
-    architecture: z.enum(['x64', 'arm64']).optional().describe('process.arch'),
-    features: z.array(z.string()).default([]).describe('all of these instruction sets'),
-    anyFeature: z.array(z.string()).default([]).describe('at least one of these, when the list is not empty'),
-    without: z.array(z.string()).default([]).describe('none of these'),
-    usb: z
-      .array(z.string().regex(/^[0-9a-f]{4}:[0-9a-f]{4}$/))
-      .default([])
-      .describe('vendor:product ids'),
-  }),
-  engine: z.string().nullable().describe('who serves it; null = found and reported only'),
-  placement: z.enum(['onnxruntime']).default('onnxruntime'),
-  weightRange: z.enum(['full', 'half']).default('full').describe('half: codes within +-64, for u8s8 products that saturate 16 bits'),
-  activationCodes: z.enum(['uint8', 'int8']).default('uint8'),
-  ops: z.record(z.string(), OpRule).default({}).describe('operator class -> allowed quantizers'),
-})
+export const DeviceSpec = z
+  .strictObject({
+    version: z.literal(1),
+    name: z.string().regex(/^[a-z0-9-]+$/),
+    title: z.string(),
+    match: z.strictObject({
+      kind: z.enum(['cpu', 'webgpu', 'vpu']),
+      architecture: z.enum(['x64', 'arm64']).optional().describe('process.arch'),
+      features: z.array(z.string()).default([]).describe('all of these instruction sets'),
+      anyFeature: z.array(z.string()).default([]).describe('at least one of these, when the list is not empty'),
+      without: z.array(z.string()).default([]).describe('none of these'),
+      usb: z
+        .array(z.string().regex(/^[0-9a-f]{4}:[0-9a-f]{4}$/))
+        .default([])
+        .describe('vendor:product ids'),
+    }),
+    engine: z.string().nullable().describe('who serves it; null = found and reported only'),
+    placement: z.enum(['onnxruntime']).default('onnxruntime'),
+    weightRange: z.enum(['full', 'half']).default('full').describe('half: codes within +-64, for u8s8 products that saturate 16 bits'),
+    activationCodes: z.enum(['uint8', 'int8']).default('uint8'),
+    quantizers: z.record(z.string(), QuantizerConfig).default({}).describe('what `ops` names'),
+    ops: z.record(z.string(), OpRule).default({}).describe('operator -> allowed quantizers; what is not listed stays float'),
+  })
+  .superRefine(({ ops, quantizers }, context) => {
+    for (const [op, { activations, weights }] of Object.entries(ops)) {
+      for (const name of [...activations, ...weights]) {
+        if (!Object.hasOwn(quantizers, name))
+          context.addIssue({ code: 'custom', path: ['ops', op], message: `quantizer '${name}' is not in quantizers` })
+      }
+    }
+  })
 export type DeviceSpec = z.infer<typeof DeviceSpec>

@@ -1,0 +1,202 @@
+import { createHash } from 'node:crypto'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
+import { Command, Option } from 'commander'
+import { engineNamed } from '../engines/catalog.js'
+import { QuantdError } from '../errors.js'
+import type { Graph } from '../graph/graph.js'
+import { externalDataBeside } from '../graph/onnx/load.js'
+import { readModel } from '../graph/onnx/read.js'
+import { dtypes, type NumericDType } from '../graph/tensor/dtype.js'
+import type { TensorSpec } from '../graph/tensor/spec.js'
+import { probeCpu } from '../hardware/cpu/probe.js'
+import type { DeviceSpec } from '../hardware/device-spec.js'
+import { loadDeviceSpecs, matchSpec } from '../hardware/match.js'
+import type { Judging } from '../quantization/accuracy/choose-metric.js'
+import { judgeSpeed } from '../quantization/accuracy/judge-speed.js'
+import { timeSessions } from '../quantization/accuracy/time-sessions.js'
+import { quantize } from '../quantization/pipeline.js'
+import { formatReport } from '../quantization/report/format-report.js'
+import type { Judgement, Report } from '../quantization/report/report.js'
+import { QuantizeSettings } from '../quantization/settings.js'
+import { type Bundle, readBundle } from '../samples/bundle.js'
+import { openSamples } from '../samples/open-samples.js'
+import type { SampleSource } from '../samples/sample.js'
+import { subset } from '../samples/split.js'
+import { systemClock } from '../time.js'
+import type { CliContext } from './context.js'
+import { numberOption } from './number-option.js'
+import { ProgressBar } from './output/progress-bar.js'
+
+interface Options {
+  readonly samples: string
+  readonly out: string
+  readonly heldOut?: string
+  readonly device?: string
+  readonly preset: QuantizeSettings['preset']
+  readonly scheme: QuantizeSettings['scheme']
+  readonly pipeline: QuantizeSettings['pipeline']
+  readonly estimator: QuantizeSettings['range_estimator']
+  readonly count: number
+  readonly maxDrop?: number
+  readonly metric: QuantizeSettings['metric']
+  readonly keepFloat?: readonly string[]
+  readonly threads: number
+  readonly json?: boolean
+}
+
+/** Milliseconds that timing float against int8 may take. */
+const timingBudgetMs = 1500
+
+/** Whoever runs this command waits for it: all cores, since nothing is being served. */
+const choices = (flags: string, description: string, key: keyof typeof QuantizeSettings.shape) => {
+  const parsed = QuantizeSettings.shape[key].parse(undefined)
+  return new Option(flags, description).choices(choicesOf(key)).default(parsed as string)
+}
+
+function choicesOf(key: keyof typeof QuantizeSettings.shape): readonly string[] {
+  const schema = QuantizeSettings.shape[key].unwrap()
+  return 'options' in schema ? (schema.options as readonly string[]) : []
+}
+
+/** `quantd quantize MODEL --samples PATH --out DIR`: offline, the same pipeline as the daemon's. Writes model.onnx, report.json and report.txt. */
+export function quantizeCommand(context: CliContext): Command {
+  return new Command('quantize')
+    .description('calibrate and quantize a model offline; writes model.onnx, report.json and report.txt')
+    .argument('<model>', 'an .onnx file, or a bundle (folder or .tar)')
+    .requiredOption('--samples <path>', 'calibration samples: .npz, .npy or a folder of images')
+    .requiredOption('--out <dir>', 'folder of the result')
+    .option('--held-out <path>', 'samples to judge on (default: those of --samples beyond the first --count)')
+    .option('--device <spec>', 'name of a file in devices/ (default: the one that this host matches)')
+    .addOption(choices('--preset <name>', 'performance: symmetric activations; mixed, accuracy: asymmetric; auto: measured', 'preset'))
+    .addOption(choices('--scheme <name>', 'scheme of activations', 'scheme'))
+    .addOption(choices('--pipeline <name>', 'order of work', 'pipeline'))
+    .addOption(choices('--estimator <name>', 'range estimator of activations', 'range_estimator'))
+    .addOption(choices('--metric <name>', 'what is judged', 'metric'))
+    .option('--count <n>', 'calibration samples used at most', numberOption({ low: 1, high: 100_000, integer: true }), 300)
+    .option('--max-drop <share>', 'share of the metric that int8 may lose (0.01 = one point)', numberOption({ low: 0, high: 1 }))
+    .option('--keep-float <node...>', 'names of nodes that stay float')
+    .option(
+      '--threads <n>',
+      'threads of the calibration',
+      numberOption({ low: 1, high: 64, integer: true }),
+      Math.min(64, availableParallelism()),
+    )
+    .option('--json', 'print the report as one JSON document on stdout')
+    .action((model: string, options: Options) => run(model, options, context))
+}
+
+async function run(path: string, options: Options, context: CliContext): Promise<void> {
+  const spec = await specOf(options.device)
+  const engine = engineNamed(spec.engine!)
+  const bundle = await readBundle(path)
+  const progress = new ProgressBar(context)
+  try {
+    const bytes = readFileSync(bundle.model.path)
+    const model = readModel(bytes, { externalData: externalDataBeside(bundle.model.path) })
+    const inputs = await inputSpecs(model.graph)
+    const settings = settingsOf(options, bundle)
+    const all = await openSamples(options.samples, { inputs, manifest: bundle.manifest })
+    const samples = subset(all, range(0, Math.min(all.count, settings.samples)))
+    const heldOut =
+      options.heldOut === undefined
+        ? subset(all, range(samples.count, all.count))
+        : await openSamples(options.heldOut, { inputs, manifest: bundle.manifest })
+    const { bytes: quantized, report } = await quantize({
+      model,
+      sha256: createHash('sha256').update(bytes).digest('hex'),
+      name: bundle.name,
+      bytes: bytes.byteLength,
+      samples,
+      heldOut,
+      spec,
+      settings,
+      judging: judgingOf(bundle),
+      engine,
+      onProgress: (stage, share) => progress.show({ label: stage, share }),
+      signal: context.signal,
+    })
+    mkdirSync(options.out, { recursive: true })
+    const modelPath = join(options.out, 'model.onnx')
+    writeFileSync(modelPath, quantized)
+    progress.show({ label: 'time' })
+    const judgement = await timed({ float: bundle.model.path, int8: modelPath, samples, report, spec })
+    await Promise.all([all.close(), heldOut.close()])
+    progress.end()
+    finish({ ...report, judgement }, options, context)
+  } finally {
+    progress.end()
+    await bundle.close()
+  }
+}
+
+function finish(report: Report & { judgement: Judgement }, options: Options, context: CliContext): void {
+  const json = `${JSON.stringify(report, undefined, 2)}\n`
+  const text = formatReport(report)
+  writeFileSync(join(options.out, 'report.json'), json)
+  writeFileSync(join(options.out, 'report.txt'), text)
+  context.out(options.json ? json : `${text}\n${join(options.out, 'model.onnx')}\n`)
+  if (report.judgement.verdict === 'refused') context.exitCode = 4
+}
+
+/** What the model takes, as the samples are held to. @throws ERR_QUANT_INPUT for an input that no array can be */
+function inputSpecs({ inputs }: Graph): TensorSpec[] {
+  return inputs.map(({ name, dtype, shape = [] }) => {
+    if (dtype !== undefined && dtypes[dtype].array !== undefined) return { name, dtype: dtype as NumericDType, shape }
+    throw new QuantdError('ERR_QUANT_INPUT', `input '${name}' is of type ${dtype ?? 'unknown'}: samples can only hold numbers`)
+  })
+}
+
+/** @throws ERR_QUANT_SPEC for a name that is no device with an engine, and on a host that matches none */
+async function specOf(name: string | undefined): Promise<DeviceSpec> {
+  const specs = await loadDeviceSpecs()
+  const spec = name === undefined ? matchSpec(probeCpu(), specs) : specs.find(candidate => candidate.name === name)
+  if (spec !== undefined && spec.engine !== null) return spec
+  const served = specs.filter(({ engine }) => engine !== null).map(candidate => candidate.name)
+  throw new QuantdError('ERR_QUANT_SPEC', `device '${name ?? 'of this host'}': expected one of ${served.join(', ')}`, {
+    details: { served },
+  })
+}
+
+function settingsOf(options: Options, { manifest }: Bundle): QuantizeSettings {
+  return QuantizeSettings.parse({
+    preset: options.preset,
+    scheme: options.scheme,
+    pipeline: options.pipeline,
+    range_estimator: options.estimator,
+    samples: options.count,
+    max_drop: options.maxDrop ?? manifest.max_drop,
+    metric: options.metric,
+    keep_float: options.keepFloat ?? [],
+    threads: options.threads,
+  })
+}
+
+const judgingOf = ({ manifest, alphabet }: Bundle): Judging => ({
+  task: manifest.task,
+  ...(manifest.metric === undefined ? {} : { metric: manifest.metric }),
+  ...(manifest.output === undefined ? {} : { output: manifest.output }),
+  ...(alphabet === undefined ? {} : { alphabet }),
+})
+
+interface TimedFields {
+  readonly float: string
+  readonly int8: string
+  readonly samples: SampleSource
+  readonly report: Report
+  readonly spec: DeviceSpec
+}
+
+/** Float and int8 in turn on the first sample, one thread each, as a gateway that serves several models runs them. */
+async function timed({ float, int8, samples, report, spec }: TimedFields): Promise<Judgement> {
+  const engine = engineNamed(spec.engine!)
+  const options = { threads: 1, optimization: 'all' } as const
+  const sessions = { float: await engine.open(float, options), int8: await engine.open(int8, options) }
+  const { inputs } = await samples.read(0)
+  const times = await timeSessions({ ...sessions, inputs, clock: systemClock, budgetMs: timingBudgetMs })
+  await Promise.all([sessions.float.close(), sessions.int8.close()])
+  return judgeSpeed(report.judgement!, times)
+}
+
+const range = (from: number, to: number): number[] => Array.from({ length: Math.max(0, to - from) }, (_, index) => from + index)
