@@ -33,7 +33,7 @@ export function liftOpset(model: Model): Model {
   }
   const graph = cloneDeep(model.graph)
   if (model.irVersion < 4) graph.defaults = []
-  liftGraph(graph, { opset, root: graph, outer: () => ({}) })
+  liftGraph(graph, { opset, root: graph, outer: undefined })
   return {
     ...model,
     irVersion: Math.max(model.irVersion, liftedIrVersion),
@@ -46,11 +46,11 @@ interface Scope {
   readonly opset: number
   /** The main graph: names are made unique in all of the model. */
   readonly root: Graph
-  readonly outer: (value: string) => Facts
+  readonly outer: ((value: string) => Facts) | undefined
 }
 
 function liftGraph(graph: Graph, { opset, root, outer }: Scope): void {
-  const facts = inferFacts(graph, { opset, rules: factRules, outer })
+  const facts = inferFacts(graph, { opset, rules: factRules, ...(outer === undefined ? {} : { outer }) })
   const addConstant: (base: string, tensor: Parameters<Graph['addConstant']>[1]) => string = (base, tensor) => {
     const name = root.uniqueName(base)
     graph.initializers.set(name, tensor)

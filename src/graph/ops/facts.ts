@@ -33,18 +33,18 @@ const nothing: Facts = Object.freeze({})
 export interface FactOptions {
   readonly opset: number
   readonly rules: ReadonlyMap<string, FactRule>
-  /** Facts of values of enclosing graphs. */
+  /** Facts of values of enclosing graphs; absent for a main graph. */
   readonly outer?: (value: string) => Facts
 }
 
 /**
- * Facts of every value of `graph`: declared input shapes are trusted (the engine enforces them), declared inner shapes only for type and rank,
- * since exporters leave stale ones there. Values without facts are absent.
+ * Facts of every value of `graph`: the input shapes of a main graph are trusted (the engine enforces them), other declared
+ * shapes only for type and rank, since exporters leave stale ones there and a loop may change its sizes. Values without facts are absent.
  */
-export function inferFacts(graph: Graph, { opset, rules, outer = () => nothing }: FactOptions): (value: string) => Facts {
+export function inferFacts(graph: Graph, { opset, rules, outer }: FactOptions): (value: string) => Facts {
   const facts = new Map<string, Facts>()
-  const look = (value: string): Facts => (value === '' ? nothing : (facts.get(value) ?? outer(value)))
-  for (const { name, dtype, shape } of graph.inputs) facts.set(name, { dtype, shape })
+  const look = (value: string): Facts => (value === '' ? nothing : (facts.get(value) ?? outer?.(value) ?? nothing))
+  for (const { name, dtype, shape } of graph.inputs) facts.set(name, { dtype, shape: outer === undefined ? shape : undefined })
   for (const [name, tensor] of graph.initializers) facts.set(name, factsOfConstant(tensor))
   for (const node of graph.nodes) {
     const rule = node.domain === '' ? rules.get(node.opType) : undefined

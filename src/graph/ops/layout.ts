@@ -42,7 +42,7 @@ function openSize(from: readonly Dimension[], to: readonly Dimension[], open: nu
   const above = left.filter(isKnown).reduce((whole, size) => whole * size, 1)
   const below = rest.filter(isKnown).reduce((whole, size) => whole * size, 1)
   if (below === 0) return undefined
-  if (names.length === 0) return above / below
+  if (names.length === 0) return Number.isInteger(above / below) ? above / below : undefined
   return names.length === 1 && above === below ? names[0] : undefined
 }
 

@@ -1,0 +1,128 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'tap'
+import type { Graph, Model } from '../../../src/graph/graph.js'
+import { loadModel } from '../../../src/graph/onnx/load.js'
+import { readModel } from '../../../src/graph/onnx/read.js'
+import { writeModel } from '../../../src/graph/onnx/write.js'
+import { prepareModel } from '../../../src/graph/passes/prepare.js'
+import type { Tensor } from '../../../src/graph/tensor/tensor.js'
+import { packageRoot } from '../../../src/paths.js'
+import { buildModel, difference, f32, floats, op, runModel, seeded, seededFloats } from '../../fixtures/graph-builder.js'
+import { evaluateHere } from '../../fixtures/rewritten.js'
+
+const shared = join(packageRoot, '../shared/models')
+
+function feedsOf({ inputs }: Graph, seed: number): Record<string, Tensor> {
+  return Object.fromEntries(
+    inputs.map(({ name, dtype, shape = [] }): [string, Tensor] => {
+      const sizes = shape.map(size => (typeof size === 'number' ? size : 2))
+      const values = floats(sizes, seed)
+      if (dtype === 'int64')
+        return [
+          name,
+          { dtype, shape: sizes, data: BigInt64Array.from([...values.data], value => BigInt(Math.trunc(Number(value) * 4 + 5))) },
+        ]
+      if (dtype === 'int32')
+        return [name, { dtype, shape: sizes, data: Int32Array.from([...values.data], value => Math.trunc(Number(value) * 4 + 5)) }]
+      return [name, values]
+    }),
+  )
+}
+
+const counts = ({ graph }: Model): Record<string, number> => {
+  const found: Record<string, number> = {}
+  for (const { opType } of graph.nodes) found[opType] = (found[opType] ?? 0) + 1
+  return found
+}
+
+test('prepared models compute what they did', async t => {
+  const left: Record<string, Record<string, number>> = {
+    'fashion-resnet': { Conv: 9, Relu: 7, Add: 3, GlobalAveragePool: 1, Flatten: 1, Gemm: 1 },
+    'fashion-mobile': {
+      Conv: 18,
+      HardSwish: 7,
+      Clip: 4,
+      Add: 3,
+      GlobalAveragePool: 3,
+      Relu: 2,
+      HardSigmoid: 2,
+      Mul: 2,
+      Flatten: 1,
+      Gemm: 2,
+    },
+    'fashion-elu': { Conv: 5, Elu: 4, PRelu: 2, AveragePool: 1, Flatten: 1, Gemm: 2 },
+    'fashion-outlier': { Conv: 9, Relu: 7, Add: 3, GlobalAveragePool: 1, Flatten: 1, Gemm: 1 },
+  }
+  t.ok(existsSync(shared), 'a copy of shared/ stands beside the checkout')
+  for (const name of [...Object.keys(left), 'fashion-qat-qdq', 'lang-transformer', 'ratings-mlp', 'sensor-gru']) {
+    const model = loadModel(join(shared, `${name}.onnx`))
+    const feeds = feedsOf(model.graph, 5)
+    const before = writeModel(model)
+    const prepared = await prepareModel(model, { evaluate: evaluateHere, verify: true })
+    const apart = difference(await runModel(model, feeds), await runModel(prepared, feeds))
+    t.ok(apart < 1e-5, `${name}: outputs differ by ${apart}`)
+    if (left[name] !== undefined) t.same(counts(prepared), left[name], name)
+    t.same(writeModel(model), before, `${name}: the model handed in is as it was`)
+    t.same(
+      prepared.graph.inputs.map(input => input.name),
+      model.graph.inputs.map(input => input.name),
+      `${name}: inputs`,
+    )
+    t.same(
+      prepared.graph.outputs.map(output => output.name),
+      model.graph.outputs.map(output => output.name),
+      `${name}: outputs`,
+    )
+    const again = await prepareModel(readModel(writeModel(prepared)), { evaluate: evaluateHere })
+    t.same(writeModel(again), writeModel(prepared), `${name}: preparing twice changes nothing`)
+  }
+})
+
+test('a model of opset 9 with its weights in Constants comes out lifted and fused', async t => {
+  const value = (tensor: ReturnType<typeof f32>) => ({ value: { kind: 'tensor', value: tensor } as const })
+  const positive = f32(
+    [4],
+    seededFloats(4, 3).map(number => Math.abs(number) + 0.1),
+  )
+  const model = buildModel({
+    opset: 9,
+    irVersion: 3,
+    inputs: { 'input:0': ['float32', ['N', 3, 8, 8]] },
+    outputs: { '53': ['float32'] },
+    nodes: [
+      op('Constant', [], 'w', value(seeded([4, 3, 3, 3]))),
+      op('Identity', ['w'], 'w2'),
+      op('Constant', [], 'g', value(seeded([4], 2))),
+      op('Constant', [], 'v', value(positive)),
+      op('Constant', [], 'three', value(f32([1], [3]))),
+      op('Constant', [], 'six', value(f32([1], [6]))),
+      op('Conv', ['input:0', 'w2'], 'c'),
+      op('BatchNormalization', ['c', 'g', 'g', 'g', 'v'], 'n'),
+      op('Add', ['n', 'three'], 'a'),
+      op('Clip', ['a'], 'k', { min: { kind: 'float', value: 0 }, max: { kind: 'float', value: 6 } }),
+      op('Mul', ['n', 'k'], 'm'),
+      op('Div', ['m', 'six'], '53'),
+    ],
+  })
+  const feeds = feedsOf(model.graph, 1)
+  const prepared = await prepareModel(model, { evaluate: evaluateHere, verify: true })
+  t.same(
+    prepared.graph.nodes.map(({ opType }) => opType),
+    ['Conv', 'HardSwish'],
+  )
+  t.equal(prepared.opsets.get(''), 17)
+  t.ok(difference(await runModel(model, feeds), await runModel(prepared, feeds)) < 1e-5)
+})
+
+test('what cannot be lifted is refused, or left at its opset on request', async t => {
+  const model = buildModel({
+    opset: 9,
+    inputs: { x: ['float32', [2]] },
+    outputs: { y: ['float32'] },
+    nodes: [op('ImageScaler', ['x'], 'y')],
+  })
+  await t.rejects(prepareModel(model, { evaluate: evaluateHere }), { code: 'ERR_ONNX_UPGRADE' })
+  const kept = await prepareModel(model, { evaluate: evaluateHere, lift: false })
+  t.equal(kept.opsets.get(''), 9)
+})
