@@ -102,9 +102,9 @@ function wideInteger(value: unknown, low: bigint, high: bigint): bigint | undefi
 export function formatJsonValues(dtype: NumericDType, data: TensorData): string {
   switch (dtype) {
     case 'float32':
-      return join(data as Float32Array, value => shortest(value, 7, Math.fround))
+      return join(data as Float32Array, value => shortest(value, { from: 7, to: 9, round: Math.fround }))
     case 'float16':
-      return join(data as Uint16Array, bits => shortest(float16Value(bits), 4, value => float16Value(float16Bits(value))))
+      return join(data as Uint16Array, bits => shortest(float16Value(bits), { from: 3, to: 5, round: roundToHalf }))
     case 'float64':
       return join(data as Float64Array, value => (Number.isFinite(value) ? String(value) : 'null'))
     case 'bool':
@@ -120,13 +120,23 @@ function join(data: Float32Array | Float64Array | Uint16Array | Uint8Array, form
   return `[${parts.join()}]`
 }
 
-/** Fewest digits from `digits` on that `round` brings back to `value`; two more always do (9 for float32, 6 for float16). */
-function shortest(value: number, digits: number, round: (value: number) => number): string {
+const roundToHalf = (value: number) => float16Value(float16Bits(value))
+
+interface Digits {
+  readonly from: number
+  /** So many always give the value again. */
+  readonly to: number
+  /** To the type of the value. */
+  round(value: number): number
+}
+
+/** Fewest significant digits, of those tried, that `round` brings back to `value`. */
+function shortest(value: number, { from, to, round }: Digits): string {
   if (Number.isInteger(value) && Math.abs(value) < 1e9) return Object.is(value, -0) ? '-0.0' : String(value)
   if (!Number.isFinite(value)) return 'null'
-  for (let precision = digits; precision < digits + 2; precision += 1) {
+  for (let precision = from; precision < to; precision += 1) {
     const decimal = Number(value.toPrecision(precision))
     if (round(decimal) === value) return String(decimal)
   }
-  return String(Number(value.toPrecision(digits + 2)))
+  return String(Number(value.toPrecision(to)))
 }
