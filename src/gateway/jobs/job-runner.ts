@@ -43,6 +43,8 @@ class JobEnd extends Error {
   }
 }
 
+type JobEnding = Pick<Job, 'state' | 'error'> & Omit<Partial<JobOutcome>, 'state'>
+
 interface Running {
   readonly id: string
   readonly abort: AbortController
@@ -188,25 +190,19 @@ export class JobRunner implements Jobs {
     )
     const job = this.#change(queued, { state: 'running' })
     const updates = new UpdateLimiter(this.#clock, update => this.#progress(queued.job_id, update))
+    let end: JobEnding
     try {
       await mkdir(folder, { recursive: true, mode: 0o700 })
-      const outcome = await this.#kind(job.kind).execute({ job, signal: abort.signal, folder, update: update => updates.push(update) })
-      updates.stop()
-      this.#finish(this.#current(job), outcome)
+      abort.signal.throwIfAborted()
+      end = await this.#kind(job.kind).execute({ job, signal: abort.signal, folder, update: update => updates.push(update) })
     } catch (error) {
-      updates.stop()
-      const end: unknown = abort.signal.aborted ? abort.signal.reason : undefined
-      if (end instanceof JobEnd) {
-        this.#finish(this.#current(job), { state: end.state, sentence: end.message, error: { code: end.code, message: end.message } })
-      } else {
-        const message = errorMessage(error)
-        if (errorCode(error) === 'ERR_INTERNAL') log.error({ job: job.job_id, err: error }, 'job failed')
-        this.#finish(this.#current(job), { state: 'failed', sentence: message, error: { code: errorCode(error), message } })
-      }
-    } finally {
-      clearTimeout(timer)
-      await rm(folder, { recursive: true, force: true })
+      end = endOf(error, abort.signal)
+      if (end.error?.code === 'ERR_INTERNAL') log.error({ job: job.job_id, err: error }, 'job failed')
     }
+    clearTimeout(timer)
+    updates.stop()
+    await rm(folder, { recursive: true, force: true })
+    this.#finish(this.#current(job), end)
   }
 
   #progress(id: string, { stage, progress, metrics, etaS }: TimedUpdate): void {
@@ -220,7 +216,7 @@ export class JobRunner implements Jobs {
     })
   }
 
-  #finish(job: Job, outcome: Pick<Job, 'state' | 'error'> & Omit<Partial<JobOutcome>, 'state'>): Job {
+  #finish(job: Job, outcome: JobEnding): Job {
     const { eta_s: _, ...rest } = job
     const finished = this.#change(rest, {
       ...outcome,
@@ -251,4 +247,13 @@ export class JobRunner implements Jobs {
   #now(): string {
     return new Date(this.#clock.wall()).toISOString()
   }
+}
+
+/** What a job that did not come to its end is told as: why its signal was aborted, else the error. */
+function endOf(error: unknown, signal: AbortSignal): JobEnding {
+  const reason: unknown = signal.aborted ? signal.reason : undefined
+  if (reason instanceof JobEnd)
+    return { state: reason.state, sentence: reason.message, error: { code: reason.code, message: reason.message } }
+  const message = errorMessage(error)
+  return { state: 'failed', sentence: message, error: { code: errorCode(error), message } }
 }
