@@ -44,6 +44,7 @@ export class ServingQueue implements Serving {
   readonly #lanes = new Map<string, DeviceLane>()
   readonly #callers = new Map<string, number>()
   readonly #listeners = new Set<(request: InferRequest, outcome: Answer) => void>()
+  readonly #deviceListeners = new Set<(event: 'lost' | 'back', device: string) => void>()
   readonly #window = new LatencyWindow()
   readonly #counts = { received: 0, answered: 0, refused: 0, expired: 0, expiredLate: 0, retried: 0 }
   #draining = false
@@ -97,6 +98,7 @@ export class ServingQueue implements Serving {
 
   figures(): ServingFigures {
     return {
+      draining: this.#draining,
       ...this.#waiting(),
       inFlight: this.#sum(lane => lane.inFlight),
       ...this.#counts,
@@ -113,6 +115,11 @@ export class ServingQueue implements Serving {
 
   resume(): void {
     this.#draining = false
+  }
+
+  onDevice(listener: (event: 'lost' | 'back', device: string) => void): () => void {
+    this.#deviceListeners.add(listener)
+    return () => this.#deviceListeners.delete(listener)
   }
 
   onAnswer(listener: (request: InferRequest, outcome: Answer) => void): () => void {
@@ -174,6 +181,9 @@ export class ServingQueue implements Serving {
       },
     })
     this.#lanes.set(device, lane)
+    worker(device)?.on(event => {
+      for (const listener of this.#deviceListeners) listener(event, device)
+    })
     return lane
   }
 

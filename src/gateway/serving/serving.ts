@@ -33,6 +33,7 @@ export type InferOutcome =
   | { readonly kind: 'expired'; readonly late: boolean }
 
 export interface ServingFigures {
+  readonly draining: boolean
   readonly queued: number
   readonly queuedBytes: number
   readonly inFlight: number
@@ -62,6 +63,8 @@ export interface Serving {
   /** Refuses new requests with NOT_READY and resolves when the last one is answered. */
   drain(): Promise<void>
   resume(): void
+  /** A worker that requests go to died, or takes calls again. */
+  onDevice(listener: (event: 'lost' | 'back', device: string) => void): () => void
   /** Called after each answer, with the request's bytes: capture hangs here. */
   onAnswer(listener: (request: InferRequest, outcome: InferOutcome & { kind: 'answer' }) => void): () => void
 }

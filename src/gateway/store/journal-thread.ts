@@ -146,9 +146,9 @@ export class JournalThread implements Journal {
     }
   }
 
-  /** Resolves when the writer thread has worked off what lies before: proof that it goes on, on a full disk too. */
   async ping(): Promise<void> {
     await this.#post({ do: 'forget', entries: [] })
+    if (this.#ended !== undefined) throw new QuantdError('ERR_JOURNAL_THREAD', `the journal's thread does not answer: ${this.#ended}`)
   }
 
   figures(): JournalFigures {

@@ -88,6 +88,8 @@ export interface Journal {
   /** What a crash or a stop left. Once, before the first `accept`. */
   recover(): Promise<Recovered>
   figures(): JournalFigures
+  /** Resolves when the writer thread has worked off what lies before: proof that it goes on, on a full disk too. @throws ERR_JOURNAL_THREAD */
+  ping(): Promise<void>
   /** Commits what was handed over, then ends the thread. Safe to call twice. */
   close(): Promise<void>
 }

@@ -1,0 +1,19 @@
+import { defineErrors } from '../../errors.js'
+
+export const mqttErrors = defineErrors({
+  ERR_MQTT_CREDENTIALS: 'A password, certificate or key file of the broker section cannot be read: check path and permissions.',
+  ERR_MQTT_CLOSED: 'The connection to the broker was closed by this side before the message was acknowledged.',
+  ERR_MQTT_REFUSED: 'The broker took the message and refused it: the reason code says why, most often a missing right in its ACL.',
+  ERR_MQTT_PACKET_SIZE: 'The message is larger than the broker accepts: raise its limit, ask for binary outputs, or send smaller requests.',
+  ERR_MQTT_REPLY_TOPIC: 'The response topic does not belong to the caller of the request topic: use quantd-reply/<your user name>/...',
+  ERR_MQTT_CORRELATION:
+    'A QoS 1 request needs correlation data of 1 to 64 bytes, which makes a repeated delivery recognisable: send a UUID.',
+  ERR_MQTT_PROPERTY: 'A property of the request has a value out of its range: the message names it.',
+  ERR_MQTT_CONTENT_TYPE: 'The content type is not one that this gateway reads: the message lists those that it does.',
+  ERR_MQTT_VERSION: 'The user property v names a version of the contract that this gateway does not speak.',
+  ERR_MQTT_RETAINED:
+    'A command must not be retained: it would run again at every connect. Publish it without the flag and clear the topic.',
+  ERR_MQTT_EXPIRY: 'This gateway takes only commands with a message expiry of at most 300 s (mqtt.require_command_expiry).',
+  ERR_MQTT_UNDURABLE: 'The journal cannot be written and mqtt.strict_durability is on: free disk space and send again.',
+  ERR_MQTT_RESTARTED: 'The gateway restarted while the command ran: look at its effect, and send it again if it is missing.',
+})
