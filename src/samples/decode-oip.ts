@@ -118,7 +118,7 @@ export function readBytes(
   if (dtype === 'bool' && bytes.some(value => value > 1)) {
     throw new QuantdError('ERR_REQUEST_DTYPE', `${where}: a boolean is 0 or 1`, { details: { expected: 'bool' } })
   }
-  const aligned = bytes.byteOffset % array.BYTES_PER_ELEMENT === 0 ? bytes : bytes.slice()
+  const aligned = bytes.byteOffset % array.BYTES_PER_ELEMENT === 0 ? bytes : new Uint8Array(bytes)
   return new array(aligned.buffer as ArrayBuffer, aligned.byteOffset, bytes.length / array.BYTES_PER_ELEMENT)
 }
 

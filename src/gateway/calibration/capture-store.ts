@@ -224,7 +224,7 @@ export class CaptureStore implements Capture {
         kind: 'put',
         model: pool.model,
         record: put,
-        body: body.slice(),
+        body: new Uint8Array(body),
         drop,
         unlink,
         reservoir: pool.reservoir,
