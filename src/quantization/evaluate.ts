@@ -6,6 +6,7 @@ import type { Judging } from './accuracy/choose-metric.js'
 import { Tally } from './accuracy/judge-accuracy.js'
 import type { Judgement } from './report/report.js'
 import type { QuantizeSettings } from './settings.js'
+import { inferAll, readSamples } from './statistics/stack-samples.js'
 
 export interface EvaluateOptions {
   readonly session: Session
@@ -13,19 +14,32 @@ export interface EvaluateOptions {
   /** Answers of the float model to the first samples; as many are evaluated. */
   readonly reference: readonly Tensor[]
   readonly output: string
+  /** Samples per run (`batchSize`). */
+  readonly batch: number
   readonly judging: Judging
   readonly settings: Pick<QuantizeSettings, 'metric' | 'max_drop'>
   readonly signal?: AbortSignal
 }
 
 /** A candidate against float on the first calibration samples: what choices between candidates are made by. The verdict means nothing here. */
-export async function evaluate({ session, samples, reference, output, judging, settings, signal }: EvaluateOptions): Promise<Judgement> {
+export async function evaluate({
+  session,
+  samples,
+  reference,
+  output,
+  batch,
+  judging,
+  settings,
+  signal,
+}: EvaluateOptions): Promise<Judgement> {
   const tally = new Tally(judging, settings)
-  for (const [index, float] of reference.entries()) {
+  for (let index = 0; index < reference.length; index += batch) {
     if (signal?.aborted) throw new QuantdError('ERR_ABORTED', 'quantization aborted', { cause: signal.reason })
-    const { inputs, label } = await samples.read(index)
-    const int8 = (await session.infer(inputs, [output]))[output]!
-    tally.add({ float, int8, label })
+    const read = await readSamples(samples, index, Math.min(index + batch, reference.length))
+    const answers = await inferAll(session, read, output)
+    answers.forEach((int8, at) => {
+      tally.add({ float: reference[index + at]!, int8, label: read[at]!.label })
+    })
   }
   return tally.judgement()
 }

@@ -67,7 +67,7 @@ export async function quantize(request: QuantizeRequest): Promise<QuantizeResult
   const { activationCodes } = spec
   const maker = new CandidateMaker({ model, shapes, statistics, weightRange, activationCodes, biasCorrection: settings.bias_correction })
   clock.start('evaluate')
-  const chosen = await searchCandidates({ maker, keepFloat, request, judging, reference, output, onProgress })
+  const chosen = await searchCandidates({ maker, keepFloat, request, judging, reference, output, batch, onProgress })
   clock.start('judge')
   const judgement = await judge(request, judging, chosen.session, onProgress).finally(() => chosen.session.close())
   const stages = clock.stop()
@@ -102,11 +102,11 @@ function judgedOutput({ graph }: Model, { output }: Judging): string {
   throw new QuantdError('ERR_QUANT_OUTPUT', `output '${output}' is none of ${names.map(name => `'${name}'`).join(', ')}`)
 }
 
-/** Ranges of every quantizer whose range is not known, channel means of what every linear operator reads. */
+/**
+ * Ranges behind every quantizer whose range is not known, also where it follows from another one: when an operator before it is kept float, its own range is
+ * needed; channel means of what every linear operator reads. */
 function statisticsWanted({ quantizers, units }: Placement, shapes: Shapes, settings: QuantizeSettings): StatisticsWanted {
-  const ranges = [...quantizers.values()]
-    .filter(({ value, root, fixed }) => value === root && fixed === undefined)
-    .map(({ value }) => value)
+  const ranges = [...quantizers.values()].filter(({ fixed }) => fixed === undefined).map(({ value }) => value)
   const means = new Map<string, ChannelMeans>()
   for (const { form, main, data } of units.values()) {
     if (form !== 'linear' || !settings.bias_correction) continue

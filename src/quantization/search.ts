@@ -11,6 +11,7 @@ import type { ActivationMode } from './ranges/affine.js'
 import type { RangeEstimatorName } from './ranges/catalog.js'
 import type { Judgement } from './report/report.js'
 import { seedMode } from './seed-mode.js'
+import type { QuantizeSettings } from './settings.js'
 import { openVerified } from './verify-kernels.js'
 
 export interface SearchOptions {
@@ -21,6 +22,8 @@ export interface SearchOptions {
   /** Float answers to the first calibration samples. */
   readonly reference: readonly Tensor[]
   readonly output: string
+  /** Samples per run (`batchSize`). */
+  readonly batch: number
   readonly onProgress: (share: number) => void
 }
 
@@ -50,8 +53,15 @@ const attempts = [1, 2, 4, 8, 16] as const
  */
 export async function searchCandidates(options: SearchOptions): Promise<Chosen> {
   const search = new Search(options)
-  const { recipe, why } = await search.chooseRecipe()
-  return search.keepFloat(recipe, why)
+  return search.keepFloat(await search.chooseRecipe())
+}
+
+/** A candidate that is open and measured on the first samples. */
+interface Opened {
+  readonly candidate: Candidate
+  readonly session: Session
+  readonly kernels: Kernels
+  readonly evaluation: Judgement
 }
 
 class Search {
@@ -62,46 +72,55 @@ class Search {
     this.#options = options
   }
 
-  async chooseRecipe(): Promise<{ readonly recipe: Recipe; readonly why: string }> {
+  /** Scheme as the model suggests it with each estimator, then the other scheme with the best of them; ends early where int8 is close to lossless. */
+  async chooseRecipe(): Promise<Opened & { readonly why: string }> {
     const { request, maker, keepFloat } = this.#options
-    const { settings } = request
+    const scheme = schemeOf(request.settings)
     const seed = seedMode(maker.context.model.graph)
     const modes: readonly ActivationMode[] =
-      settings.scheme === 'auto' ? [seed.mode, seed.mode === 'symmetric' ? 'asymmetric' : 'symmetric'] : [settings.scheme]
+      scheme === 'auto' ? [seed.mode, seed.mode === 'symmetric' ? 'asymmetric' : 'symmetric'] : [scheme]
     const estimators: readonly RangeEstimatorName[] =
-      settings.range_estimator === 'auto' ? ['min-max', 'mean-min-max', 'quantile'] : [settings.range_estimator]
-    const recipes = estimators.map(estimator => ({ mode: modes[0]!, estimator, keepFloat }))
-    const measured = await this.#measureAll(recipes)
-    const best = bestOf(measured)
-    const others = modes.slice(1).map(mode => ({ ...best.recipe, mode }))
-    const other = others.length === 0 ? undefined : (await this.#measureAll(others))[0]!
-    const chosen = other !== undefined && isBetter(other.evaluation, best.evaluation) ? other : best
-    return { recipe: chosen.recipe, why: reason({ scheme: settings.scheme, seed, best, other, chosen }) }
+      request.settings.range_estimator === 'auto' ? ['min-max', 'quantile', 'mean-min-max'] : [request.settings.range_estimator]
+    const tried: Recipe[] = []
+    let best: Opened | undefined
+    for (const estimator of estimators) {
+      tried.push({ mode: modes[0]!, estimator, keepFloat })
+      best = await this.#better(best, tried.at(-1)!)
+      if (isNearlyLossless(best.evaluation)) break
+    }
+    const first = best!
+    const other = modes[1]
+    if (other === undefined) return { ...first, why: `${scheme} was asked for` }
+    const suggestion = `the model suggests ${seed.mode} (${seed.because})`
+    if (isNearlyLossless(first.evaluation)) return { ...first, why: `${suggestion}, and that keeps ${decibels(first.evaluation)}` }
+    const measured = await this.#open({ ...first.candidate.recipe, mode: other }, choiceSamples)
+    const figures = `${seed.mode} ${decibels(first.evaluation)}, ${other} ${decibels(measured.evaluation)} against float`
+    if (!isBetter(measured.evaluation, first.evaluation)) {
+      await measured.session.close()
+      return { ...first, why: `${suggestion}, and measuring agrees: ${figures}` }
+    }
+    await first.session.close()
+    return { ...measured, why: `${suggestion}, but measuring says ${other}: ${figures}` }
   }
 
-  async #measureAll(recipes: readonly Recipe[]): Promise<Measured[]> {
-    const measured: Measured[] = []
-    for (const recipe of recipes) {
-      // Nothing to compare with: the only candidate is measured once, in full, later.
-      const { bytes } = this.#options.maker.make(recipe)
-      const session = await this.#options.request.engine.open(bytes, {
-        threads: this.#options.request.settings.threads,
-        optimization: 'all',
-      })
-      measured.push({ recipe, evaluation: await this.#evaluate(session, choiceSamples) })
-      await session.close()
-    }
-    return measured
+  /** The better of an open candidate and one that `recipe` makes; the other one is closed. */
+  async #better(best: Opened | undefined, recipe: Recipe): Promise<Opened> {
+    const opened = await this.#open(recipe, choiceSamples)
+    if (best === undefined) return opened
+    const wins = isBetter(opened.evaluation, best.evaluation)
+    await (wins ? best : opened).session.close()
+    return wins ? opened : best
   }
 
   async #evaluate(session: Session, count: number): Promise<Judgement> {
-    const { request, reference, output, judging, onProgress } = this.#options
+    const { request, reference, output, batch, judging, onProgress } = this.#options
     const { samples, settings, signal } = request
     const evaluation = await evaluate({
       session,
       samples,
       reference: reference.slice(0, count),
       output,
+      batch,
       judging,
       settings,
       ...(signal === undefined ? {} : { signal }),
@@ -111,13 +130,14 @@ class Search {
     return evaluation
   }
 
-  async #open(recipe: Recipe): Promise<{ candidate: Candidate; session: Session; kernels: Kernels }> {
+  /** Makes, opens and measures a candidate. Products that the engine runs in float after all are made float in the candidate, and it is opened anew. */
+  async #open(recipe: Recipe, count: number): Promise<Opened> {
     const { maker, request } = this.#options
     let candidate = maker.make(recipe)
     for (;;) {
       const { session, kernels } = await openVerified(request.engine, candidate.bytes, request.settings.threads)
       const unfused = [...candidate.placement.units.values()].filter(unit => isUnfused(unit.main.name, unit.form, kernels))
-      if (unfused.length === 0) return { candidate, session, kernels }
+      if (unfused.length === 0) return { candidate, session, kernels, evaluation: await this.#evaluate(session, count) }
       await session.close()
       const reason = 'the engine found no integer kernel for it here'
       const keepFloat = new Map([...candidate.recipe.keepFloat, ...unfused.map(unit => [unit.main.name, reason] as const)])
@@ -125,50 +145,60 @@ class Search {
     }
   }
 
-  async keepFloat(recipe: Recipe, why: string): Promise<Chosen> {
-    const { request, reference, maker } = this.#options
-    const first = await this.#open(recipe)
-    let best = { ...first, evaluation: await this.#evaluate(first.session, reference.length) }
-    const noise = await compareLayers({
+  /** The noisiest layers float, more and more of them, until the allowed drop holds on all evaluation samples or half of the layers would be float. */
+  async keepFloat({ why, ...first }: Opened & { readonly why: string }): Promise<Chosen> {
+    const { reference } = this.#options
+    const all = reference.length
+    let best: Opened = { ...first, evaluation: all > choiceSamples ? await this.#evaluate(first.session, all) : first.evaluation }
+    const noise = await this.#layerNoise(best.candidate)
+    if (holds(best.evaluation)) return { ...best, why, noise, notes: [] }
+    const added = addedNoise(best.candidate.placement, noise)
+    const ranked = [...best.candidate.placement.units.values()]
+      .filter(({ form }) => form === 'linear' || form === 'dynamic-matmul')
+      .map(({ main }) => main.name)
+      .sort((a, b) => added.get(b)! - added.get(a)!)
+    const { recipe } = first.candidate
+    let kept = 0
+    for (const count of attempts) {
+      if (count > ranked.length / 2) break
+      const reason = 'kept float: among the layers that cost the most accuracy'
+      const keepFloat = new Map([...recipe.keepFloat, ...ranked.slice(0, count).map(name => [name, reason] as const)])
+      const opened = await this.#open({ ...recipe, keepFloat }, all)
+      const wins = isBetter(opened.evaluation, best.evaluation)
+      await (wins ? best : opened).session.close()
+      if (wins) [best, kept] = [opened, count]
+      if (holds(best.evaluation)) break
+    }
+    const notes = kept === 0 ? [] : [`${kept} of ${ranked.length} convolutions and matrix products stay float for accuracy`]
+    return { ...best, why, noise, notes }
+  }
+
+  #layerNoise({ lowered, placement }: Candidate): Promise<Map<string, number>> {
+    const { maker, request, reference } = this.#options
+    return compareLayers({
       float: maker.context.model,
-      int8: best.candidate.lowered,
-      placement: best.candidate.placement,
+      int8: lowered,
+      placement,
       samples: request.samples,
       sampleCount: Math.min(layerSamples, reference.length),
       engine: request.engine,
       threads: request.settings.threads,
     })
-    const notes: string[] = []
-    if (holds(best.evaluation)) return { ...best, why, noise, notes }
-    const added = addedNoise(best.candidate.placement, noise)
-    const ranked = [...best.candidate.placement.units.values()]
-      .filter(unit => unit.form === 'linear' || unit.form === 'dynamic-matmul')
-      .map(unit => unit.main.name)
-      .sort((a, b) => added.get(b)! - added.get(a)!)
-    for (const count of attempts) {
-      if (count > ranked.length / 2) break
-      const names = ranked.slice(0, count)
-      const kept = new Map([
-        ...recipe.keepFloat,
-        ...names.map(name => [name, 'kept float: among the layers that cost the most accuracy'] as const),
-      ])
-      const opened = await this.#open({ ...recipe, keepFloat: kept })
-      const evaluation = await this.#evaluate(opened.session, reference.length)
-      if (isBetter(evaluation, best.evaluation)) {
-        await best.session.close()
-        best = { ...opened, evaluation }
-        notes.splice(0, notes.length, `${count} of ${ranked.length} convolutions and matrix products stay float for accuracy`)
-      } else await opened.session.close()
-      if (holds(best.evaluation)) break
-    }
-    return { ...best, why, noise, notes }
   }
 }
 
-interface Measured {
-  readonly recipe: Recipe
-  readonly evaluation: Judgement
+/** `performance` is symmetric, `mixed` and `accuracy` are asymmetric (quantization.md 2.5); a scheme that is named wins over the preset. */
+function schemeOf({ scheme, preset }: QuantizeSettings): QuantizeSettings['scheme'] {
+  if (scheme !== 'auto' || preset === 'auto') return scheme
+  return preset === 'performance' ? 'symmetric' : 'asymmetric'
 }
+
+/** Signal at which trying on is not worth its time: noise of 3 % of the amplitude. */
+const nearlyLosslessDb = 30
+
+const isNearlyLossless = (evaluation: Judgement): boolean => (evaluation.snr_db ?? 0) >= nearlyLosslessDb && holds(evaluation)
+
+const decibels = ({ snr_db }: Judgement) => `${snr_db?.toFixed(1) ?? '-'} dB`
 
 const isUnfused = (name: string, form: string, { integerNames, floatNames }: Kernels) =>
   (form === 'linear' || form === 'dynamic-matmul') && floatNames.has(name) && !integerNames.has(name)
@@ -183,24 +213,4 @@ const isBetter = (a: Judgement, b: Judgement): boolean => scoreOf(a) > scoreOf(b
 /** Outputs of several rows (texts, maps) are compared by the share of rows that keep their largest element, all others by their signal. */
 function scoreOf({ snr_db, metric, agreement }: Judgement): number {
   return metric === 'text' && agreement !== null ? agreement * 1000 + (snr_db ?? 0) / 1000 : (snr_db ?? Number.NEGATIVE_INFINITY)
-}
-
-const bestOf = (measured: readonly Measured[]): Measured =>
-  measured.reduce((best, next) => (isBetter(next.evaluation, best.evaluation) ? next : best))
-
-interface ReasonFields {
-  readonly scheme: string
-  readonly seed: ReturnType<typeof seedMode>
-  readonly best: Measured
-  readonly other: Measured | undefined
-  readonly chosen: Measured
-}
-
-function reason({ scheme, seed, best, other, chosen }: ReasonFields): string {
-  if (other === undefined) return `${scheme} was asked for`
-  const decibels = ({ evaluation }: Measured) => `${evaluation.snr_db?.toFixed(1) ?? '-'} dB`
-  const measured = `measured ${best.recipe.mode} ${decibels(best)}, ${other.recipe.mode} ${decibels(other)} against float`
-  return chosen === best
-    ? `the model suggests ${seed.mode} (${seed.because}), and measuring agrees: ${measured}`
-    : `the model suggests ${seed.mode} (${seed.because}), but measuring says ${chosen.recipe.mode}: ${measured}`
 }

@@ -1,3 +1,4 @@
+import { invariant } from '../../errors.js'
 import type { Placement, Quantizer } from '../placement/placement.js'
 import type { ScaleShift } from '../placement/unit.js'
 import { type ActivationMode, type Affine, activationAffine, type Range, roundHalfEven } from '../ranges/affine.js'
@@ -42,7 +43,9 @@ export function assignParameters({ placement, statistics, mode, estimatorOf }: A
       })
     } else {
       const estimator = estimatorOf(quantizer)
-      const range = clipped(estimateRange(estimator, statistics.ranges.get(quantizer.value)!), quantizer)
+      const observed = statistics.ranges.get(quantizer.value)
+      invariant(observed !== undefined, `value ${quantizer.value} was not observed`)
+      const range = clipped(estimateRange(estimator, observed), quantizer)
       parameters.set(quantizer.value, { ...affines(range, quantizer, mode), range, estimator: estimator.name })
     }
   }

@@ -144,13 +144,24 @@ function placeQuantizers(graph: Graph, shapes: Shapes, units: ReadonlyMap<Node, 
               at: 'produced',
               signed: signed.has(value),
               ...(isOp(node, 'Sigmoid') ? { fixed: unitInterval } : {}),
-              ...(unit.clip === undefined ? {} : { clip: unit.clip }),
+              ...clipOf(graph, units, unit, value),
               ...(unit.scaleShift === undefined ? {} : { scaleShift: unit.scaleShift }),
             },
       )
     }
   }
   return quantizers
+}
+
+/** HardSwish is 0 at and below this: what lies lower need not be told apart. */
+const hardSwishZero = -3
+
+/** Interval outside of which a produced value need not be represented: beyond a folded activation, or where all readers are flat. */
+function clipOf(graph: Graph, units: ReadonlyMap<Node, Unit>, { clip }: Unit, value: string): Pick<Quantizer, 'clip'> {
+  const readers = graph.consumers(value)
+  const flatBelow = readers.length > 0 && !graph.isOutput(value) && readers.every(node => units.get(node)?.form === 'hard-swish')
+  if (!flatBelow) return clip === undefined ? {} : { clip }
+  return { clip: { low: Math.max(clip?.low ?? hardSwishZero, hardSwishZero), high: clip?.high ?? Number.POSITIVE_INFINITY } }
 }
 
 /**

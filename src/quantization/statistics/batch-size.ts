@@ -2,7 +2,7 @@ import { elementCount } from '../../graph/tensor/tensor.js'
 import type { Shapes } from '../placement/shapes.js'
 
 /** Bytes of float values that one run may compute: small models gain from batches, large ones would only take memory. */
-const bytesPerRun = 8 * 2 ** 20
+const bytesPerRun = 16 * 2 ** 20
 const largestBatch = 16
 
 /**

@@ -3,11 +3,11 @@ import { QuantdError } from '../../errors.js'
 import type { Model } from '../../graph/graph.js'
 import { writeModel } from '../../graph/onnx/write.js'
 import type { Tensor } from '../../graph/tensor/tensor.js'
-import type { Sample, SampleSource } from '../../samples/sample.js'
+import type { SampleSource } from '../../samples/sample.js'
 import type { Shapes } from '../placement/shapes.js'
 import { Accumulator, type RunVectors } from './accumulate.js'
 import { addReductions, type ReductionOutputs } from './add-reductions.js'
-import { stackSamples } from './stack-samples.js'
+import { readSamples, stackSamples, unstack } from './stack-samples.js'
 import type { Statistics, StatisticsWanted } from './statistics.js'
 
 export interface ObserveOptions {
@@ -48,13 +48,12 @@ export async function observe(options: ObserveOptions): Promise<Observation> {
   const run = async (count: number, feed: Feed) => {
     const { vectors, answer } = await reduced(session, observed.outputs, feed, kept.length < reference.count ? reference.output : undefined)
     accumulator.add(count, vectors)
-    if (answer !== undefined) kept.push(...rows(answer, count))
+    if (answer !== undefined) kept.push(...unstack(answer, count))
   }
   try {
     for (let index = 0; index < sampleCount; index += batch) {
       if (signal?.aborted) throw new QuantdError('ERR_ABORTED', 'quantization aborted', { cause: signal.reason })
-      const read: Sample[] = []
-      for (let i = index; i < Math.min(index + batch, sampleCount); i += 1) read.push(await samples.read(i))
+      const read = await readSamples(samples, index, Math.min(index + batch, sampleCount))
       const stacked = stackSamples(read)
       if (stacked !== undefined) await run(read.length, stacked)
       else for (const sample of read) await run(1, sample.inputs)
@@ -77,15 +76,4 @@ async function reduced(session: Session, outputs: ReductionOutputs, feed: Feed, 
     Object.entries(names).flatMap(([key, name]) => (name === undefined ? [] : [[key, result[name]!.data as Float32Array]])),
   )
   return { vectors, answer: kept === undefined ? undefined : result[kept] }
-}
-
-/** The answers of the single samples of a run. */
-function rows({ dtype, shape, data }: Tensor, count: number): Tensor[] {
-  if (count === 1) return [{ dtype, shape, data }]
-  const size = data.length / count
-  return Array.from({ length: count }, (_, row) => ({
-    dtype,
-    shape: [1, ...shape.slice(1)],
-    data: data.slice(row * size, (row + 1) * size),
-  }))
 }

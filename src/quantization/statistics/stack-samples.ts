@@ -1,6 +1,7 @@
+import type { Session } from '../../engines/engine.js'
 import { dtypes } from '../../graph/tensor/dtype.js'
 import type { Tensor } from '../../graph/tensor/tensor.js'
-import type { Sample } from '../../samples/sample.js'
+import type { Sample, SampleSource } from '../../samples/sample.js'
 
 type Feed = Readonly<Record<string, Tensor>>
 
@@ -23,4 +24,30 @@ export function stackSamples(samples: readonly Sample[]): Feed | undefined {
     stacked[name] = { dtype, shape: [samples.length, ...shape.slice(1)], data: all }
   }
   return stacked
+}
+
+/** The answers of the single samples of a run that carried `count` of them. */
+export function unstack({ dtype, shape, data }: Tensor, count: number): Tensor[] {
+  if (count === 1) return [{ dtype, shape, data }]
+  const size = data.length / count
+  return Array.from({ length: count }, (_, row) => ({
+    dtype,
+    shape: [1, ...shape.slice(1)],
+    data: data.slice(row * size, (row + 1) * size),
+  }))
+}
+
+export async function readSamples(samples: SampleSource, from: number, to: number): Promise<Sample[]> {
+  const read: Sample[] = []
+  for (let index = from; index < to; index += 1) read.push(await samples.read(index))
+  return read
+}
+
+/** One output for each of `samples`, in one run where they stack. */
+export async function inferAll(session: Session, samples: readonly Sample[], output: string): Promise<Tensor[]> {
+  const stacked = stackSamples(samples)
+  if (stacked !== undefined) return unstack((await session.infer(stacked, [output]))[output]!, samples.length)
+  const answers: Tensor[] = []
+  for (const { inputs } of samples) answers.push((await session.infer(inputs, [output]))[output]!)
+  return answers
 }
