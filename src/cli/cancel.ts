@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import type { Job } from '../gateway/jobs/job.js'
 import type { CliContext } from './context.js'
 import { gatewayVerb } from './verb.js'
 
@@ -8,6 +9,6 @@ export function cancelCommand(context: CliContext): Command {
   return gatewayVerb(command, context, {
     verb: 'cancel',
     body: ([job]) => ({ job_id: job }),
-    done: answer => `job ${String(answer.job_id)}: ${String(answer.state ?? 'cancelled')}\n`,
+    done: ({ job }) => `job ${String((job as Job).job_id)}: ${String((job as Job).state)}\n`,
   })
 }

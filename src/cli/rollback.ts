@@ -8,6 +8,6 @@ export function rollbackCommand(context: CliContext): Command {
   return gatewayVerb(command, context, {
     verb: 'rollback',
     body: ([model]) => ({ model }),
-    done: answer => `version ${String(answer.active ?? answer.version ?? '-')} answers again\n`,
+    done: answer => `version ${String(answer.active ?? '-')} answers again\n`,
   })
 }

@@ -23,7 +23,7 @@ export function runCommand(context: CliContext): Command {
       const config = await configOf(options, context)
       if (context.env.QUANTD_LOG === undefined) setLogLevel(config.log.level)
       const { startDaemon } = await import('../daemon.js')
-      const daemon = await startDaemon(config, { signal: context.signal })
+      const daemon = await startDaemon(config, { signal: context.signal, reload: () => configOf(options, context) })
       if (!context.signal.aborted) await once(context.signal, 'abort')
       await daemon.close()
     })

@@ -36,7 +36,7 @@ export function gatewayVerb<O extends VerbOptions>(command: Command, context: Cl
     await withGateway(options, context, async gateway => {
       const answer = await gateway.command(verb, body(args, options))
       const { job_id } = answer
-      if (typeof job_id !== 'string' || verb === 'cancel') return print(context, options, answer, done(answer))
+      if (typeof job_id !== 'string') return print(context, options, answer, done(answer))
       if (options.detach) return print(context, options, answer, `job ${job_id}\n`)
       const job = await followJob(gateway, job_id, context)
       print(context, options, job, formatJob(job))

@@ -3,7 +3,7 @@ import { type IncomingMessage, request } from 'node:http'
 import { createInterface } from 'node:readline'
 import { errorMessage, QuantdError } from '../../errors.js'
 import { isTerminal, type Job } from '../../gateway/jobs/job.js'
-import type { GatewayClient, Json } from './gateway-client.js'
+import { type GatewayClient, type Json, listOf } from './gateway-client.js'
 import { RemoteRefusal } from './remote-refusal.js'
 
 interface Send {
@@ -34,8 +34,8 @@ export class ControlClient implements GatewayClient {
     })
   }
 
-  models(): Promise<readonly Json[]> {
-    return this.#json({ method: 'GET', path: '/models' })
+  async models(): Promise<readonly Json[]> {
+    return listOf<Json>(await this.command('models', {}), 'models')
   }
 
   devices(): Promise<readonly Json[]> {
@@ -53,6 +53,11 @@ export class ControlClient implements GatewayClient {
   async upload(tar: NodeJS.ReadableStream): Promise<string> {
     const { sha256 } = await this.#json<{ sha256: string }>({ method: 'PUT', path: '/bundles', body: tar, type: 'application/x-tar' })
     return sha256
+  }
+
+  async discard(sha256: string): Promise<void> {
+    const response = await this.#send({ method: 'DELETE', path: `/bundles/${sha256}` })
+    response.resume()
   }
 
   async follow(jobId: string, changed: (job: Job) => void): Promise<Job> {

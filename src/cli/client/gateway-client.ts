@@ -1,3 +1,4 @@
+import { QuantdError } from '../../errors.js'
 import type { Job } from '../../gateway/jobs/job.js'
 
 export type Json = Readonly<Record<string, unknown>>
@@ -14,5 +15,14 @@ export interface GatewayClient {
   follow(jobId: string, changed: (job: Job) => void): Promise<Job>
   /** Sends a .tar; only the control socket can. @returns its sha256 for `load` */
   upload?(tar: NodeJS.ReadableStream): Promise<string>
+  /** Removes an uploaded .tar that is not needed any more. */
+  discard?(sha256: string): Promise<void>
   close(): Promise<void>
+}
+
+/** The list that a listing command answers with under `key`. @throws ERR_CLI_ANSWER when there is none */
+export function listOf<T>(answer: Json, key: string): readonly T[] {
+  const list = answer[key]
+  if (Array.isArray(list)) return list as readonly T[]
+  throw new QuantdError('ERR_CLI_ANSWER', `the gateway's list of ${key} is no list`, { details: { found: Object.keys(answer) } })
 }

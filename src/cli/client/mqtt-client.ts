@@ -2,8 +2,9 @@ import { randomUUID } from 'node:crypto'
 import type { IPublishPacket } from 'mqtt'
 import type { Config } from '../../config/schema.js'
 import { QuantdError } from '../../errors.js'
+import { findCommand } from '../../gateway/commands/catalog.js'
 import { isTerminal, type Job } from '../../gateway/jobs/job.js'
-import type { GatewayClient, Json } from './gateway-client.js'
+import { type GatewayClient, type Json, listOf } from './gateway-client.js'
 import { type MqttSession, nextMessage } from './mqtt-session.js'
 import { RemoteRefusal } from './remote-refusal.js'
 
@@ -11,8 +12,6 @@ export interface MqttClientOptions {
   readonly session: MqttSession
   readonly config: Pick<Config, 'gateway' | 'mqtt' | 'broker'>
   readonly signal: AbortSignal
-  /** For one answer. */
-  readonly timeoutMs?: number
 }
 
 const parse = (packet: IPublishPacket): Json | undefined => {
@@ -23,22 +22,20 @@ const parse = (packet: IPublishPacket): Json | undefined => {
   }
 }
 
-/** A gateway through its broker, like any operator: commands with a reply topic, lists from what is retained. */
+/** A gateway through its broker, like any operator: commands with a reply topic, jobs from what is retained. */
 export class MqttGatewayClient implements GatewayClient {
   readonly where: string
   readonly #session: MqttSession
   readonly #base: string
   readonly #reply: string
   readonly #signal: AbortSignal
-  readonly #timeoutMs: number
   #subscribed: Promise<unknown> | undefined
 
-  constructor({ session, config, signal, timeoutMs = 15_000 }: MqttClientOptions) {
+  constructor({ session, config, signal }: MqttClientOptions) {
     this.#session = session
     this.#base = `${config.mqtt.base}/${config.gateway}`
     this.#reply = `quantd-reply/${session.caller}/${randomUUID().slice(0, 13)}`
     this.#signal = signal
-    this.#timeoutMs = timeoutMs
     this.where = `gateway ${config.gateway} on ${config.broker.url}`
   }
 
@@ -47,9 +44,11 @@ export class MqttGatewayClient implements GatewayClient {
     this.#subscribed ??= client.subscribeAsync(this.#reply, { qos: 1 })
     await this.#subscribed
     const correlation = randomUUID()
+    // Its own limit, and time for both ways.
+    const timeoutMs = (findCommand(verb)?.timeoutMs ?? 30_000) + 5000
     const answer = nextMessage(this.#session, {
       what: `${verb} on ${this.where}`,
-      timeoutMs: this.#timeoutMs,
+      timeoutMs,
       signal: this.#signal,
       wanted: packet => {
         if (packet.topic !== this.#reply) return undefined
@@ -65,7 +64,7 @@ export class MqttGatewayClient implements GatewayClient {
     })
     const topic = `${this.#base}/cmd/${verb}/${caller}`
     // MQTT 3.1.1 has no properties: reply topic and correlation travel in the body (mqtt-contract.md 4b).
-    const old = { ...body, response_topic: this.#reply, correlation, timeout_ms: this.#timeoutMs }
+    const old = { ...body, response_topic: this.#reply, correlation, timeout_ms: timeoutMs }
     const published = client.publishAsync(topic, JSON.stringify(protocolVersion === 5 ? body : old), {
       qos: 1,
       ...(protocolVersion === 5
@@ -85,16 +84,16 @@ export class MqttGatewayClient implements GatewayClient {
     return parsed
   }
 
-  models(): Promise<readonly Json[]> {
-    return this.#retained('models/+')
+  async models(): Promise<readonly Json[]> {
+    return listOf<Json>(await this.command('models', {}), 'models')
   }
 
   async devices(): Promise<readonly Json[]> {
-    return this.#retained('devices/+')
+    return listOf<Json>(await this.command('devices', {}), 'devices')
   }
 
   async jobs(): Promise<readonly Job[]> {
-    return (await this.#retained('jobs/+')) as readonly unknown[] as readonly Job[]
+    return listOf<Job>(await this.command('jobs', {}), 'jobs')
   }
 
   async follow(jobId: string, changed: (job: Job) => void): Promise<Job> {
@@ -117,38 +116,6 @@ export class MqttGatewayClient implements GatewayClient {
 
   async close(): Promise<void> {
     await this.#session.client.endAsync()
-  }
-
-  /**
-   * Retained messages below `filter`, sorted by topic, each with the last level of its topic as `id`. The broker sends them before those of a later
-   * subscription, so the retained status, which every gateway has, ends the list.
-   */
-  async #retained(filter: string): Promise<readonly Json[]> {
-    const { client } = this.#session
-    const found = new Map<string, Json>()
-    const status = `${this.#base}/status`
-    const prefix = `${this.#base}/${filter.slice(0, -1)}`
-    const all = nextMessage(this.#session, {
-      what: `${filter} of ${this.where}`,
-      timeoutMs: this.#timeoutMs,
-      signal: this.#signal,
-      wanted: packet => {
-        if (packet.topic.startsWith(prefix)) {
-          const id = packet.topic.slice(prefix.length)
-          const body = packet.payload.length === 0 ? undefined : parse(packet)
-          if (body === undefined) found.delete(id)
-          else found.set(id, { id, ...body })
-        }
-        return packet.topic === status ? true : undefined
-      },
-    })
-    const subscribed = (async () => {
-      await client.subscribeAsync(`${this.#base}/${filter}`, { qos: 1 })
-      await client.subscribeAsync(status, { qos: 1 })
-    })()
-    await Promise.all([all, subscribed])
-    await client.unsubscribeAsync([`${this.#base}/${filter}`, status])
-    return [...found].sort(([a], [b]) => a.localeCompare(b)).map(([, body]) => body)
   }
 }
 

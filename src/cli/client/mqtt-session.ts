@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { connectAsync, type IClientOptions, type IPublishPacket, type MqttClient } from 'mqtt'
+import { connect, type IClientOptions, type IConnackPacket, type IPublishPacket, type MqttClient } from 'mqtt'
 import type { Config } from '../../config/schema.js'
 import { errorMessage, QuantdError } from '../../errors.js'
 
@@ -15,6 +15,7 @@ export interface MqttTarget {
   readonly timeoutMs?: number
   /** Tried in this order; 3.1.1 has no properties. */
   readonly versions?: readonly (4 | 5)[]
+  readonly will?: { readonly topic: string; readonly payload: Buffer }
 }
 
 /** First line of a password file. @throws ERR_CONFIG_READ */
@@ -26,7 +27,7 @@ export function readPassword(path: string): string {
   }
 }
 
-function options({ broker, account, timeoutMs = 5000 }: MqttTarget, protocolVersion: 4 | 5): IClientOptions {
+function options({ broker, account, will, timeoutMs = 5000 }: MqttTarget, protocolVersion: 4 | 5): IClientOptions {
   const file = (path: string | undefined) => (path === undefined ? undefined : readFileSync(path))
   const tls = Object.entries({ ca: file(broker.ca_file), cert: file(broker.cert_file), key: file(broker.key_file) })
   return {
@@ -37,6 +38,7 @@ function options({ broker, account, timeoutMs = 5000 }: MqttTarget, protocolVers
     reconnectPeriod: 0,
     keepalive: 30,
     ...Object.fromEntries(tls.filter(([, value]) => value !== undefined)),
+    ...(will === undefined ? {} : { will: { ...will, qos: 1, retain: false } }),
     ...(account.username === undefined ? {} : { username: account.username }),
     ...(account.passwordFile === undefined ? {} : { password: readPassword(account.passwordFile) }),
   }
@@ -46,8 +48,30 @@ function options({ broker, account, timeoutMs = 5000 }: MqttTarget, protocolVers
 export interface MqttSession {
   readonly client: MqttClient
   readonly protocolVersion: 4 | 5
+  /** What the broker said at connect: its limits, with MQTT 5. */
+  readonly connack: IConnackPacket
   /** Last topic level of requests: the user name, '-' without one (mqtt-contract.md 4a). */
   readonly caller: string
+}
+
+/** One attempt. Later errors are heard and dropped: each wait has its own limit, and MQTT.js would throw what nobody listens to. */
+function connectOnce(url: string, options: IClientOptions): Promise<{ readonly client: MqttClient; readonly connack: IConnackPacket }> {
+  return new Promise((resolve, reject) => {
+    const client = connect(url, options)
+    const fail = (error: Error) => client.end(true, () => reject(error))
+    const closed = () => fail(new Error('the broker closed the connection'))
+    client.on('error', () => undefined)
+    client.once('error', fail)
+    client.once('close', closed)
+    client.once('connect', connack => {
+      client.off('error', fail)
+      client.off('close', closed)
+      // Without it Nagle holds back what follows an acknowledgement until the broker's delayed one: 40 ms a message.
+      const { stream } = client as { stream: { setNoDelay?: (on: boolean) => unknown } }
+      stream.setNoDelay?.(true)
+      resolve({ client, connack })
+    })
+  })
 }
 
 /** @throws ERR_CLI_BROKER with the broker's own reason */
@@ -57,9 +81,8 @@ export async function openMqttSession(target: MqttTarget): Promise<MqttSession> 
   let failure: unknown
   for (const version of target.versions ?? fixed ?? [5 as const, 4 as const]) {
     try {
-      const client = await connectAsync(broker.url, options(target, version), false)
-      client.on('error', () => undefined) // each wait has its own limit; MQTT.js would throw an error that nobody listens to
-      return { client, protocolVersion: version, caller: account.username ?? '-' }
+      const { client, connack } = await connectOnce(broker.url, options(target, version))
+      return { client, connack, protocolVersion: version, caller: account.username ?? '-' }
     } catch (error) {
       failure = error
       // Only a broker that refuses the protocol version (MQTT 5: 0x84, MQTT 3.1.1: 1) is worth the older one.
