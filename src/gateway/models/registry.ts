@@ -551,7 +551,8 @@ export class ModelRegistry implements Models {
   /** Deletes what no model refers to. 'all' also takes what a crash left half done, so only while nothing else runs. */
   async #collect(what: 'all' | 'unreferenced'): Promise<void> {
     const stored = [...this.#entries.values()].map(entry => entry.stored)
-    const artifacts = stored.flatMap(({ versions }) => versions.flatMap(({ artifact, report }) => [artifact, report ?? artifact]))
+    const int8 = stored.flatMap(({ versions }) => versions.filter(({ kind }) => kind === 'int8'))
+    const artifacts = int8.flatMap(({ artifact, report }) => [artifact, report ?? artifact])
     try {
       await this.#artifacts.collect(new Set([...artifacts, ...this.#arriving]))
       await this.#bundles.collect(new Set([...stored.map(({ bundle }) => bundle), ...this.#arriving]), what)

@@ -28,8 +28,8 @@ export interface ScheduleStatus {
 
 export interface ScheduleOptions {
   readonly store: StateStore
-  readonly jobs: Jobs
-  readonly capture: Capture
+  readonly jobs: Pick<Jobs, 'list' | 'on'>
+  readonly capture: Pick<Capture, 'state'>
   /** Starts what the `requantize` command starts, in the name of the schedule. */
   readonly requantize: (request: Readonly<Record<string, unknown>>) => Promise<{ readonly job_id: string }>
   readonly clock?: Clock
