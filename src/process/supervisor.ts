@@ -2,8 +2,9 @@ import { errorMessage, QuantdError } from '../errors.js'
 import { logger } from '../log.js'
 import { type Clock, systemClock } from '../time.js'
 import { type BackOff, backOffMs } from './back-off.js'
-import { type Message, noBody, type RequestOptions } from './channel.js'
-import { type Child, type Exit, type Pong, ping } from './child.js'
+import type { Message, RequestOptions } from './channel.js'
+import type { Child, Exit } from './child.js'
+import { startHeartbeat } from './heartbeat.js'
 
 const log = logger('process')
 
@@ -30,6 +31,8 @@ export const workerBackOff: BackOff = { firstMs: 50, factor: 2, ceilingMs: 30_00
 const settledMs = 60_000
 /** How long a process may take to end after its pipe was closed. */
 const endLimitMs = 5_000
+/** How much heavier than fresh a process may become, whatever its limit. */
+const freshFactor = 1.5
 
 interface Call {
   /** Monotonic milliseconds at which the caller gives up. */
@@ -54,6 +57,8 @@ export class Supervisor {
   #restarts = 0
   #lost = false
   #rssMiB: number | undefined
+  /** At the first idle ping of this process. */
+  #freshMiB: number | undefined
   #recycling = false
   #running: Promise<void> | undefined
 
@@ -125,9 +130,17 @@ export class Supervisor {
       const startedAt = this.#clock.now()
       const child = this.#options.start()
       this.#child = child
-      const watch = this.#watch(child)
+      this.#freshMiB = undefined
+      const heartbeat = startHeartbeat({
+        child,
+        name: this.#options.name,
+        everyMs: this.#options.heartbeatMs,
+        clock: this.#clock,
+        busyUntil: () => Math.max(0, ...[...this.#calls].map(call => call.deadline)),
+        onPong: ({ rssMiB }) => this.#weigh(child, rssMiB),
+      })
       const exit = await this.#live(child)
-      watch.abort()
+      heartbeat.abort()
       this.#child = undefined
       this.#rssMiB = undefined
       if (signal.aborted || this.state === 'closed') return
@@ -187,42 +200,18 @@ export class Supervisor {
     limit.abort()
   }
 
-  /** Pings until aborted. A loop blocked by a long inference is no fault while the callers' own limits allow it. */
-  #watch(child: Child): AbortController {
-    const stop = new AbortController()
-    const { heartbeatMs, name } = this.#options
-    const limit = 2 ** 31 - 1
-    const loop = async () => {
-      while (!stop.signal.aborted) {
-        await this.#clock.sleep(heartbeatMs, stop.signal)
-        const askedAt = this.#clock.now()
-        const patience = Math.max(askedAt + heartbeatMs, ...[...this.#calls].map(call => call.deadline))
-        const answer = child.channel.request(ping, noBody, { timeoutMs: limit, signal: stop.signal })
-        const late = new AbortController()
-        const verdict = await Promise.race([
-          answer.then(({ meta }) => meta as Pong),
-          this.#clock.sleep(patience - askedAt, late.signal).then(
-            () => 'late' as const,
-            () => 'late' as const,
-          ),
-        ]).finally(() => late.abort())
-        if (verdict === 'late') {
-          log.error({ worker: name, silentMs: Math.round(this.#clock.now() - askedAt) }, 'worker does not answer: killed')
-          return child.kill()
-        }
-        this.#rssMiB = verdict.rssMiB
-        this.#recycleIfLarge(child)
-      }
-    }
-    // The loop ends with the process (ERR_WORKER_GONE) or with the watch (ERR_ABORTED): both are told elsewhere.
-    loop().catch(() => {})
-    return stop
-  }
-
-  #recycleIfLarge(child: Child): void {
+  /**
+   * Replaces an idle process that has outgrown its limit. What it weighed when it was fresh counts too: models that alone are heavier than the limit would
+   * be loaded again and again.
+   */
+  #weigh(child: Child, rssMiB: number): void {
     const { memoryMiB, name } = this.#options
-    if (memoryMiB === undefined || (this.#rssMiB ?? 0) <= memoryMiB || this.#calls.size > 0 || this.#state !== 'ready') return
-    log.info({ worker: name, rssMiB: this.#rssMiB, limitMiB: memoryMiB }, 'worker recycled')
+    this.#rssMiB = rssMiB
+    if (memoryMiB === undefined || this.#calls.size > 0 || this.#state !== 'ready') return
+    this.#freshMiB ??= rssMiB
+    const limitMiB = Math.max(memoryMiB, this.#freshMiB * freshFactor)
+    if (rssMiB <= limitMiB) return
+    log.info({ worker: name, rssMiB, limitMiB: Math.round(limitMiB) }, 'worker recycled')
     this.#recycling = true
     this.#unready()
     void this.#end(child)

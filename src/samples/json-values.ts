@@ -29,7 +29,7 @@ export function readJsonValues(data: readonly unknown[], { dtype, shape, where }
   for (let i = 0; i < count; i += 1) {
     const value = read(flat[i])
     if (value === undefined) {
-      throw new QuantdError('ERR_REQUEST_DTYPE', `${where}: element ${i} is no ${dtype}: ${JSON.stringify(flat[i])?.slice(0, 40)}`, {
+      throw new QuantdError('ERR_REQUEST_DTYPE', `${where}: element ${i} is no ${dtype}: ${shown(flat[i])}`, {
         details: { expected: dtype, element: i },
       })
     }
@@ -54,6 +54,10 @@ function flatten(data: readonly unknown[], shape: readonly number[], where: stri
   }
   return level as unknown[]
 }
+
+/** Of hostile depth and length, perhaps: a word for what is no number. */
+const shown = (value: unknown): string =>
+  typeof value === 'object' ? (value === null ? 'null' : 'a list or an object') : String(value).slice(0, 40)
 
 /** What becomes one element, or undefined when `value` cannot. */
 function reader(dtype: NumericDType): (value: unknown) => number | bigint | undefined {

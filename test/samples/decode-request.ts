@@ -125,6 +125,21 @@ test('what does not fit the model is refused with expected and actual', async t 
   t.equal((await decodeRequest(wide, ctx)).inputs.ids?.data[0], 9007199254740993n)
 })
 
+test('a request of hostile depth or length is refused like any other', async t => {
+  const ctx = context([spec('x', 'float32', ['n', 2])])
+  const text = (data: string): EncodedRequest => ({
+    contentType: contentTypes.json,
+    body: Buffer.from(`{"inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","data":${data}}]}`),
+  })
+  const deep = '['.repeat(100_000) + ']'.repeat(100_000)
+  await t.rejects(decodeRequest(text(deep), ctx), { code: 'ERR_REQUEST_SHAPE' })
+  await t.rejects(decodeRequest(text(`[1,${deep}]`), ctx), { code: 'ERR_REQUEST_DTYPE' })
+  await t.rejects(decodeRequest(text(`[1,"${'9'.repeat(1_000_000)}"]`), ctx), { code: 'ERR_REQUEST_DTYPE' })
+  await t.rejects(decodeRequest(text(`[${'1,'.repeat(100_000)}1]`), ctx), { code: 'ERR_REQUEST_SHAPE' })
+  const many = Array.from({ length: 1000 }, () => ({ name: 'x', shape: [1, 2], datatype: 'FP32', data: [1, 2] }))
+  await t.rejects(decodeRequest(json({ inputs: many }), ctx), { code: 'ERR_REQUEST_JSON' })
+})
+
 test('sizes of a binary request are held to its bytes', async t => {
   const ctx = context([spec('a', 'float32', ['n', 2]), spec('b', 'bool', [2])])
   const binary = (header: unknown, tensors: Uint8Array, jsonLength?: number): EncodedRequest => {
