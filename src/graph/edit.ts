@@ -29,13 +29,57 @@ export function redirectReads(graph: Graph, names: ReadonlyMap<string, string>):
 
 function redirected(node: Node, names: ReadonlyMap<string, string>): Node {
   const inner = mapSubgraphs(node, graph => {
+    const own = definedNames(graph)
+    const visible = new Map([...names].filter(([from]) => !own.has(from)))
     const copy = graph.clone()
-    redirectReads(copy, names)
-    copy.setOutputs(copy.outputs.map(output => (names.has(output.name) ? { ...output, name: names.get(output.name)! } : output)))
+    redirectReads(copy, visible)
+    copy.setOutputs(copy.outputs.map(output => (visible.has(output.name) ? { ...output, name: visible.get(output.name)! } : output)))
     return copy
   })
   if (!inner.inputs.some(input => names.has(input))) return inner
   return Object.freeze({ ...inner, inputs: Object.freeze(inner.inputs.map(input => names.get(input) ?? input)) })
+}
+
+/**
+ * Gives values of subgraphs that have the name of a value around them a name of their own, so that rewrites may move reads across. `graph` must not
+ * be shared (`cloneDeep`); it is changed and returned.
+ */
+export function unshadow(graph: Graph): Graph {
+  unshadowInside(graph, { root: graph, outer: () => false })
+  return graph
+}
+
+function unshadowInside(graph: Graph, { root, outer }: { root: Graph; outer: (value: string) => boolean }): void {
+  const own = definedNames(graph)
+  const isOuter = (value: string): boolean => own.has(value) || outer(value)
+  for (const inner of graph.nodes.flatMap(subgraphsOf)) {
+    const names = new Map([...definedNames(inner)].filter(isOuter).map(name => [name, root.uniqueName(name)]))
+    if (names.size > 0) renameValues(inner, names)
+    unshadowInside(inner, { root, outer: isOuter })
+  }
+  graph.setNodes(graph.nodes)
+}
+
+function definedNames(graph: Graph): ReadonlySet<string> {
+  const names = [...graph.inputs.map(({ name }) => name), ...graph.initializers.keys(), ...graph.nodes.flatMap(({ outputs }) => outputs)]
+  return new Set(names.filter(name => name !== ''))
+}
+
+/** Renames values that `graph` makes, where they are made, read, declared and returned. */
+function renameValues(graph: Graph, names: ReadonlyMap<string, string>): void {
+  const renamed = (name: string): string => names.get(name) ?? name
+  for (const [name, to] of names) {
+    const tensor = graph.initializers.get(name)
+    if (tensor !== undefined) graph.initializers.set(to, tensor)
+    graph.initializers.delete(name)
+    const info = graph.valueInfo.get(name)
+    if (info !== undefined) graph.valueInfo.set(to, { ...info, name: to })
+    graph.valueInfo.delete(name)
+  }
+  graph.inputs = graph.inputs.map(input => ({ ...input, name: renamed(input.name) }))
+  graph.setOutputs(graph.outputs.map(output => ({ ...output, name: renamed(output.name) })))
+  graph.setNodes(graph.nodes.map(node => changeOutputs(node, names)))
+  redirectReads(graph, names)
 }
 
 /**

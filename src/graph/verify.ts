@@ -5,8 +5,8 @@ import { dtypes } from './tensor/dtype.js'
 import { elementCount } from './tensor/tensor.js'
 
 /**
- * Holds a graph to what every pass and engine relies on: each value made once (also across enclosing graphs), everything read is made somewhere,
- * no cycle, producers first, constants as long as type and shape say. Subgraphs are verified with the names of their surroundings.
+ * Holds a graph to what every pass and engine relies on: each value made once in its graph, everything read is made there or around it, no cycle,
+ * producers first, constants as long as type and shape say. Subgraphs are verified inside their surroundings, whose names they may shadow.
  * @throws ERR_GRAPH_PRODUCER, ERR_GRAPH_INPUT, ERR_GRAPH_OUTPUT, ERR_GRAPH_CYCLE, ERR_GRAPH_ORDER, ERR_GRAPH_TYPE, naming node and value
  */
 export function verifyGraph(graph: Graph): void {
@@ -17,38 +17,39 @@ export function verifyGraph(graph: Graph): void {
 
 /** The part of `verifyGraph` that a file can break before its nodes are sorted: names and cycles. */
 export function verifyNames(graph: Graph): void {
-  verifyScope(graph, new Set())
+  verifyScope(graph, () => false)
 }
 
 /** Each value of this graph is made once and no node waits for itself; what it reads from outside is not asked for. */
 export function verifySortable(graph: Graph): void {
-  definedBy(graph, new Set())
+  definedBy(graph)
   verifyAcyclic(graph)
 }
 
-/** Names that `graph` and those around it make. */
-function definedBy(graph: Graph, outer: ReadonlySet<string>): ReadonlySet<string> {
-  const visible = new Set(outer)
+/** Names that `graph` makes. */
+function definedBy(graph: Graph): ReadonlySet<string> {
+  const defined = new Set<string>()
   const define = (value: string, where: string, node?: Node): void => {
-    if (visible.has(value)) {
+    if (defined.has(value)) {
       throw new QuantdError('ERR_GRAPH_PRODUCER', `${where}: value '${value}' is already made elsewhere`, {
         details: { value, ...(node === undefined ? {} : { node: node.name }) },
       })
     }
-    visible.add(value)
+    defined.add(value)
   }
   for (const { name } of graph.inputs) define(name, `graph '${graph.name}', inputs`)
   for (const name of graph.initializers.keys()) define(name, `graph '${graph.name}', initializers`)
   for (const name of graph.opaqueConstants.keys()) define(name, `graph '${graph.name}', initializers`)
   for (const node of graph.nodes) for (const output of node.outputs) if (output !== '') define(output, `node '${node.name}'`, node)
-  return visible
+  return defined
 }
 
-function verifyScope(graph: Graph, outer: ReadonlySet<string>): void {
-  const visible = definedBy(graph, outer)
+function verifyScope(graph: Graph, outer: (value: string) => boolean): void {
+  const defined = definedBy(graph)
+  const isVisible = (value: string): boolean => defined.has(value) || outer(value)
   for (const node of graph.nodes) {
     for (const input of node.inputs) {
-      if (input !== '' && !visible.has(input)) {
+      if (input !== '' && !isVisible(input)) {
         throw new QuantdError('ERR_GRAPH_INPUT', `node '${node.name}' (${node.opType}): nothing makes its input '${input}'`, {
           details: { node: node.name, value: input },
         })
@@ -56,12 +57,12 @@ function verifyScope(graph: Graph, outer: ReadonlySet<string>): void {
     }
   }
   for (const { name } of graph.outputs) {
-    if (!visible.has(name)) {
+    if (!isVisible(name)) {
       throw new QuantdError('ERR_GRAPH_OUTPUT', `graph '${graph.name}': nothing makes its output '${name}'`, { details: { value: name } })
     }
   }
   verifyAcyclic(graph)
-  for (const node of graph.nodes) for (const inner of subgraphsOf(node)) verifyScope(inner, visible)
+  for (const node of graph.nodes) for (const inner of subgraphsOf(node)) verifyScope(inner, isVisible)
 }
 
 /** Graphs that stand in attributes of `node`. */

@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { bypassNodes, cloneDeep, redirectReads } from '../../src/graph/edit.js'
+import { bypassNodes, cloneDeep, redirectReads, unshadow } from '../../src/graph/edit.js'
 import { subgraphsOf, verifyGraph } from '../../src/graph/verify.js'
 import { buildGraph, op } from '../fixtures/graph-builder.js'
 
@@ -61,4 +61,49 @@ test('two results that are the same value keep two producers', async t => {
     graph.nodes.map(({ outputs }) => outputs[0]),
     ['y', 'z'],
   )
+})
+
+test('a value of a subgraph that shadows an outer one gets a name of its own', async t => {
+  const body = buildGraph({ inputs: {}, outputs: { x: ['float32'] }, nodes: [op('Neg', ['a'], 'x'), op('Abs', ['x'], 'q')] })
+  const graph = buildGraph({
+    inputs: { x: ['float32'], go: ['bool'] },
+    outputs: { y: ['float32'] },
+    nodes: [
+      op('Relu', ['x'], 'a'),
+      op('If', ['go'], 'y', { then_branch: { kind: 'graph', value: body }, else_branch: { kind: 'graph', value: inner() } }),
+    ],
+  })
+  const [branch] = subgraphsOf(unshadow(cloneDeep(graph)).nodes[1]!)
+  t.same(
+    branch!.nodes.map(({ inputs, outputs }) => [inputs[0], outputs[0]]),
+    [
+      ['a', 'x_1'],
+      ['x_1', 'q'],
+    ],
+  )
+  t.same(
+    branch!.outputs.map(({ name }) => name),
+    ['x_1'],
+  )
+  t.same(
+    body.outputs.map(({ name }) => name),
+    ['x'],
+    'the graph handed in is as it was',
+  )
+})
+
+test('reads of a shadowing value are left alone', async t => {
+  const body = buildGraph({ inputs: {}, outputs: { r: ['float32'] }, nodes: [op('Neg', ['x'], 'a'), op('Abs', ['a'], 'r')] })
+  const graph = buildGraph({
+    inputs: { x: ['float32'], go: ['bool'] },
+    outputs: { y: ['float32'] },
+    nodes: [
+      op('Relu', ['x'], 'a'),
+      op('If', ['go'], 'y', { then_branch: { kind: 'graph', value: body }, else_branch: { kind: 'graph', value: inner() } }),
+    ],
+  })
+  redirectReads(graph, new Map([['a', 'x']]))
+  const [shadowing, plain] = subgraphsOf(graph.nodes[1]!)
+  t.same(shadowing!.nodes[1]!.inputs, ['a'])
+  t.same(plain!.nodes[0]!.inputs, ['x'])
 })

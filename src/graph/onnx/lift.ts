@@ -1,5 +1,5 @@
 import { QuantdError } from '../../errors.js'
-import { cloneDeep } from '../edit.js'
+import { cloneDeep, unshadow } from '../edit.js'
 import type { Graph, Model } from '../graph.js'
 import type { Node } from '../node.js'
 import { factRules } from '../ops/catalog.js'
@@ -31,7 +31,7 @@ export function liftOpset(model: Model): Model {
       })
     }
   }
-  const graph = cloneDeep(model.graph)
+  const graph = unshadow(cloneDeep(model.graph))
   if (model.irVersion < 4) graph.defaults = []
   liftGraph(graph, { opset, root: graph, outer: undefined })
   return {
@@ -60,6 +60,8 @@ function liftGraph(graph: Graph, { opset, root, outer }: Scope): void {
     for (const inner of subgraphsOf(node)) liftGraph(inner, { opset, root, outer: facts })
     if (node.domain !== '') return [node]
     const upgrade = upgradeOf.get(node.opType)
+    if (upgrade !== undefined && (node.inputs.length === 0 || node.outputs.length === 0))
+      throw cannotUpgrade(node, opset, 'it has no input or no output')
     if (upgrade !== undefined) return upgrade.apply(node, { opset, facts, addConstant, uniqueName: base => root.uniqueName(base) })
     if (!unchangedOps.has(node.opType)) throw cannotUpgrade(node, opset, 'the operator is unknown to later sets')
     return [node]

@@ -128,6 +128,9 @@ function readNodes(protos: readonly NodeProto[], externalData: ExternalData | un
   return protos.map((proto, index) => {
     if (proto.opType === '')
       throw new QuantdError('ERR_ONNX_MODEL', `node ${index} ('${proto.name}') has no operator`, { details: { index } })
+    if (proto.output.length === 0 && plainDomain(proto.domain) === '') {
+      throw new QuantdError('ERR_ONNX_MODEL', `node ${index} ('${proto.name}', ${proto.opType}) has no output`, { details: { index } })
+    }
     let name = proto.name
     const nameIsMade = name === '' || seen.has(name)
     if (nameIsMade) for (let n = index; name === '' || taken.has(name); n += protos.length) name = `${proto.opType}_${n}`

@@ -10,11 +10,13 @@ export interface WireLimits {
   readonly messages: number
   /** Strings and byte fields. */
   readonly texts: number
-  /** Numbers in repeated fields outside raw data. */
-  readonly numbers: number
+  /** Floats in repeated fields outside raw data. */
+  readonly floats: number
+  /** Integers there: one byte of the file may become 24 of memory. */
+  readonly integers: number
 }
 
-export const defaultWireLimits: WireLimits = { depth: 90, messages: 2_000_000, texts: 4_000_000, numbers: 32_000_000 }
+export const defaultWireLimits: WireLimits = { depth: 90, messages: 1_000_000, texts: 4_000_000, floats: 64_000_000, integers: 8_000_000 }
 
 type FieldCheck =
   | { readonly kind: 'message'; readonly desc: DescMessage; readonly name: string }
@@ -28,7 +30,7 @@ type FieldCheck =
  */
 export function checkWire(desc: DescMessage, bytes: Uint8Array, limits: WireLimits = defaultWireLimits): void {
   const reader = new BinaryReader(bytes)
-  const counts = { messages: 0, texts: 0, numbers: 0 }
+  const counts = { messages: 0, texts: 0, floats: 0, integers: 0 }
 
   const fail = (what: string, at = reader.pos): never => {
     throw new QuantdError('ERR_ONNX_WIRE', `byte ${at}: ${what}`, { details: { byte: at } })
@@ -50,7 +52,7 @@ export function checkWire(desc: DescMessage, bytes: Uint8Array, limits: WireLimi
 
   const checkNumbers = (check: FieldCheck & { kind: 'number' }, wireType: WireType, end: number): void => {
     if (wireType === check.wireType) {
-      if (check.repeated) count('numbers')
+      if (check.repeated) count(wireType === WireType.Varint ? 'integers' : 'floats')
       reader.skip(wireType)
       return
     }
@@ -58,12 +60,12 @@ export function checkWire(desc: DescMessage, bytes: Uint8Array, limits: WireLimi
     const length = lengthWithin(end, check.name)
     const stop = reader.pos + length
     if (check.wireType === WireType.Varint) {
-      count('numbers', varintsIn(bytes, reader.pos, stop))
+      count('integers', varintsIn(bytes, reader.pos, stop))
       if (length > 0 && bytes[stop - 1]! >= 0x80) fail(`${check.name} ends inside a number`, stop)
     } else {
       const width = check.wireType === WireType.Bit32 ? 4 : 8
       if (length % width !== 0) fail(`${check.name} is ${length} bytes long, not a multiple of ${width}`)
-      count('numbers', length / width)
+      count('floats', length / width)
     }
     reader.pos = stop
   }

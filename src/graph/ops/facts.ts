@@ -43,18 +43,29 @@ export interface FactOptions {
  */
 export function inferFacts(graph: Graph, { opset, rules, outer }: FactOptions): (value: string) => Facts {
   const facts = new Map<string, Facts>()
+  const learn = (value: string, found: Facts): void => void facts.set(value, cleaned(found))
   const look = (value: string): Facts => (value === '' ? nothing : (facts.get(value) ?? outer?.(value) ?? nothing))
-  for (const { name, dtype, shape } of graph.inputs) facts.set(name, { dtype, shape: outer === undefined ? shape : undefined })
-  for (const [name, tensor] of graph.initializers) facts.set(name, factsOfConstant(tensor))
+  for (const { name, dtype, shape } of graph.inputs) learn(name, { dtype, shape: outer === undefined ? shape : undefined })
+  for (const [name, tensor] of graph.initializers) learn(name, factsOfConstant(tensor))
   for (const node of graph.nodes) {
     const rule = node.domain === '' ? rules.get(node.opType) : undefined
     const inputs = node.inputs.map(look)
     const made = rule?.({ node, opset, inputs, input: index => inputs[index] ?? nothing }) ?? []
     node.outputs.forEach((output, index) => {
-      if (output !== '') facts.set(output, withDeclared(made[index] ?? nothing, graph, output))
+      if (output !== '') learn(output, withDeclared(made[index] ?? nothing, graph, output))
     })
   }
   return look
+}
+
+/** Sizes that are no sizes (of a model that contradicts itself) and ranks beyond any use are unknown. */
+function cleaned({ dtype, shape, values }: Facts): Facts {
+  const plain = (size: Dimension): Dimension => (isKnown(size) && !(Number.isSafeInteger(size) && size >= 0) ? undefined : size)
+  return {
+    dtype,
+    shape: shape !== undefined && shape.length <= longestVector ? shape.map(plain) : undefined,
+    values: values?.map(value => (isKnown(value) && Number.isNaN(value) ? undefined : value)),
+  }
 }
 
 function withDeclared(found: Facts, graph: Graph, value: string): Facts {

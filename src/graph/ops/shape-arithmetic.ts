@@ -54,7 +54,7 @@ const slice: FactRule = given => {
   const ends = listOf(given, 'ends', 2)
   const length = starts?.length ?? ends?.length ?? given.input(1).shape?.[0]
   const axes = isAbsent(node, 'axes', 3)
-    ? isKnown(length)
+    ? isKnown(length) && length <= longestVector
       ? Array.from({ length }, (_, axis) => axis)
       : undefined
     : listOf(given, 'axes', 3)

@@ -1,4 +1,4 @@
-import { cloneDeep, mapSubgraphs } from '../edit.js'
+import { cloneDeep, mapSubgraphs, unshadow } from '../edit.js'
 import type { Graph, Model } from '../graph.js'
 import type { Node } from '../node.js'
 import { liftOpset } from '../onnx/lift.js'
@@ -29,7 +29,7 @@ const mostRounds = 8
  */
 export async function prepareModel(model: Model, { evaluate, lift = true, verify = false }: PrepareOptions): Promise<Model> {
   const opset = model.opsets.get('')
-  const start: Model = { ...model, irVersion: Math.max(model.irVersion, 4), graph: namedNodes(cloneDeep(model.graph)) }
+  const start: Model = { ...model, irVersion: Math.max(model.irVersion, 4), graph: unshadow(namedNodes(cloneDeep(model.graph))) }
   start.graph.defaults = []
   if (opset === undefined) return start
   for (const pass of orderedPasses('import')) await runPass(pass, start.graph, { opset, evaluate, verify })

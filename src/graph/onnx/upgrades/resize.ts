@@ -15,6 +15,7 @@ export const resize = defineUpgrade({
     if (opset >= 13) return [node]
     if (opset >= 11) return [fromResize11(node, context)]
     const scales = scalesOf(node, context)
+    if (scales === undefined) throw cannotUpgrade(node, opset, 'it has no scales')
     const mode = stringAttribute(node, 'mode', 'nearest')
     const base = changeAttributes(node, {
       drop: ['scales'],
@@ -31,9 +32,12 @@ export const resize = defineUpgrade({
   },
 })
 
-function scalesOf(node: Node, { facts, addConstant }: UpgradeContext): { name: string; values: readonly number[] | undefined } {
+function scalesOf(node: Node, { facts, addConstant }: UpgradeContext): { name: string; values: readonly number[] | undefined } | undefined {
   const attribute = node.attributes.get('scales')
-  if (attribute?.kind !== 'floats') return { name: node.inputs[1]!, values: known(facts(node.inputs[1]!).values) }
+  if (attribute?.kind !== 'floats') {
+    const name = node.inputs[1] ?? ''
+    return name === '' ? undefined : { name, values: known(facts(name).values) }
+  }
   const values = Float32Array.from(attribute.value)
   return { name: addConstant(`${node.name}_scales`, constant('float32', [values.length], values)), values: [...values] }
 }
