@@ -126,6 +126,9 @@ function join(data: Float32Array | Float64Array | Uint16Array | Uint8Array, form
 
 const roundToHalf = (value: number) => float16Value(float16Bits(value))
 
+/** 10^0 .. 10^22: the powers of ten that a double holds exactly. */
+const tens = Array.from({ length: 23 }, (_, power) => 10 ** power)
+
 interface Digits {
   readonly from: number
   /** So many always give the value again. */
@@ -134,13 +137,18 @@ interface Digits {
   round(value: number): number
 }
 
-/** Fewest significant digits, of those tried, that `round` brings back to `value`. */
+/**
+ * Fewest significant digits, of those tried, that `round` brings back to `value`. A decimal is an integer below 2^53 over an exact power of ten: their
+ * quotient is the double next to it, which JavaScript prints with just these digits.
+ */
 function shortest(value: number, { from, to, round }: Digits): string {
   if (Number.isInteger(value) && Math.abs(value) < 1e9) return Object.is(value, -0) ? '-0.0' : String(value)
   if (!Number.isFinite(value)) return 'null'
-  for (let precision = from; precision < to; precision += 1) {
-    const decimal = Number(value.toPrecision(precision))
+  const places = -1 - Math.floor(Math.log10(Math.abs(value)))
+  for (let precision = from; precision <= to; precision += 1) {
+    const scale = tens[places + precision]
+    const decimal = scale === undefined ? Number(value.toPrecision(precision)) : Math.round(value * scale) / scale
     if (round(decimal) === value) return String(decimal)
   }
-  return String(Number(value.toPrecision(to)))
+  return String(value)
 }
