@@ -54,6 +54,8 @@ export interface Models {
   list(): readonly ModelRecord[]
   /** @throws Refusal MODEL_NOT_FOUND */
   get(name: string): ModelRecord
+  /** Active int8 versions whose judgement was made on another engine or processor. */
+  stale(): readonly { readonly model: string; readonly version: string }[]
   /** Copies the bundle folder (or .tar, or bare .onnx) into the state directory under its hash, opens float, makes it active. Replaces an older bundle of the same name. @throws ERR_BUNDLE_*, ERR_ONNX_* */
   load(path: string, options?: { name?: string; signal?: AbortSignal }): Promise<ModelRecord>
   unload(name: string): Promise<void>

@@ -1,4 +1,5 @@
 import { invariant } from '../../errors.js'
+import type { Judgement } from '../../quantization/report/report.js'
 import type { StoredModel, StoredVersion } from './stored-model.js'
 
 /** int8 versions that are kept besides the active and the previous one. */
@@ -43,6 +44,13 @@ export function withFields(model: StoredModel, version: string, fields: Partial<
 }
 
 /** What a version is when it neither answers nor stands ready to. */
-export function restState({ judgement }: StoredVersion): 'refused' | 'retired' {
+function restState({ judgement }: StoredVersion): 'refused' | 'retired' {
   return judgement?.verdict === 'refused' ? 'refused' : 'retired'
+}
+
+/** What a judgement makes of a version; one that answers or stands ready to keeps its state. */
+export function judgedState({ state }: StoredVersion, { verdict }: Judgement): StoredVersion['state'] {
+  if (state === 'active' || state === 'previous') return state
+  if (verdict === 'refused') return 'refused'
+  return state === 'refused' ? 'candidate' : state
 }
