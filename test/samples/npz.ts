@@ -4,6 +4,7 @@ import { zipSync } from 'fflate'
 import { type Test, test } from 'tap'
 import type { TensorSpec } from '../../src/graph/tensor/spec.js'
 import type { Tensor } from '../../src/graph/tensor/tensor.js'
+import { packageRoot } from '../../src/paths.js'
 import { formatNpyHeader } from '../../src/samples/npy.js'
 import { openNpz } from '../../src/samples/npz.js'
 import { formatNpy, formatNpz } from '../../src/samples/write-npz.js'
@@ -57,6 +58,34 @@ test('deflated and stored files give the same samples and the same hash', async 
   t.equal(deflated.hash, stored.hash)
   for (let i = 0; i < 4; i += 1) t.strictSame((await deflated.read(i)).inputs, (await stored.read(i)).inputs)
   t.strictSame((await deflated.read(1)).label, 2)
+})
+
+test('files that NumPy itself wrote are read, text labels and all', async t => {
+  const numpy = (name: string) => join(packageRoot, 'test/fixtures/numpy', name)
+  const inputs = [input('input:0', ['n', 2, 3]), input('h', [1, 1], 'float16'), input('flag', ['n'], 'bool'), input('sr', [], 'int64')]
+  const compressed = await openNpz(numpy('compressed.npz'), { inputs })
+  t.strictSame(await compressed.read(1), {
+    id: 'compressed.npz#1',
+    inputs: {
+      'input:0': f32(
+        [1, 2, 3],
+        [6, 7, 8, 9, 10, 11].map(value => value / 7),
+      ),
+      h: { dtype: 'float16', shape: [1, 1], data: Uint16Array.of(0xc000) },
+      flag: { dtype: 'bool', shape: [1], data: Uint8Array.of(0) },
+      sr: i64([], [16000]),
+    },
+    label: '日本',
+  })
+  t.equal((await compressed.read(0)).label, 'día')
+  await compressed.close()
+  const stored = await openNpz(numpy('stored.npz'), { inputs: [input('x', ['n', 3], 'int32')] })
+  t.strictSame(await stored.read(1), {
+    id: 'stored.npz#1',
+    inputs: { x: { dtype: 'int32', shape: [1, 3], data: Int32Array.of(3, 4, 5) } },
+    label: 1,
+  })
+  await stored.close()
 })
 
 test('another value, label or preprocessing gives another hash', async t => {
