@@ -22,6 +22,6 @@ export const sampleErrors = defineErrors({
   ERR_BUNDLE_READ: 'The bundle cannot be read: the message names the file.',
   ERR_BUNDLE_ENTRY:
     'The archive of a bundle holds what a bundle may not: links, devices, absolute names, names with .., too many or too large files.',
-  ERR_BUNDLE_MANIFEST: 'model.json is no JSON or has an unknown or wrong key: the message names it and the nearest known one.',
+  ERR_BUNDLE_MANIFEST: '`model.json` is no JSON or has an unknown or wrong key: the message names it and the nearest known one.',
   ERR_BUNDLE_MODEL: 'The bundle has no model file, or several and no `file` in model.json that says which.',
 })
