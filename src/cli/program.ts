@@ -14,6 +14,7 @@ import { doctorCommand } from './doctor/doctor.js'
 import { drainCommand } from './drain.js'
 import { eraseCommand } from './erase.js'
 import { exitCodeOf } from './exit-code.js'
+import { inferCommand } from './infer/infer.js'
 import { jobsCommand } from './jobs.js'
 import { loadCommand } from './load.js'
 import { logLevelCommand } from './log-level.js'
@@ -37,6 +38,7 @@ export const commandCatalog = [
   modelsCommand,
   jobsCommand,
   loadCommand,
+  inferCommand,
   unloadCommand,
   requantizeCommand,
   activateCommand,
@@ -69,6 +71,7 @@ export function createProgram(context: CliContext): Command {
   const program = new Command('quantd')
     .description('edge inference daemon: int8 models calibrated on the data of this very site, served over MQTT')
     .version(version())
+    .enablePositionalOptions()
     .showHelpAfterError('(quantd help COMMAND shows what it takes)')
   for (const make of commandCatalog) program.addCommand(make(context))
   return prepare(program, context)

@@ -92,7 +92,7 @@ export class ControlServer {
 }
 
 function routes({ commands, services, uploads, status, uploadLimits }: ControlServerOptions): FastifyInstance {
-  const server = fastify({ logger: false, bodyLimit: 1 << 20, forceCloseConnections: 'idle', maxParamLength: 200 })
+  const server = fastify({ logger: false, bodyLimit: 1 << 20, forceCloseConnections: 'idle', routerOptions: { maxParamLength: 200 } })
   server.setErrorHandler((error, request, reply) => {
     const foreign = error instanceof Error && 'statusCode' in error && typeof error.statusCode === 'number'
     const known = foreign ? new QuantdError('ERR_REQUEST_BODY', `${request.method} ${request.url}: ${error.message}`) : error

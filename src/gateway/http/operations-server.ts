@@ -28,13 +28,18 @@ export class OperationsServer {
   static async start(listen: string, view: OperationsView): Promise<OperationsServer> {
     const server = fastify({ logger: false, bodyLimit: 1024, forceCloseConnections: true })
     const registry = metricsRegistry(view)
+    // What the transport tells follows within its own rhythm; a drained queue refuses at once.
+    const now = () => {
+      const { ready, ...status } = view.status()
+      return { ...status, ready: ready && !view.serving().draining }
+    }
     server.get('/health', (_request, reply) => {
-      const status = view.status()
+      const status = now()
       return reply.code(status.ready ? 200 : 503).send({ live: true, ...status, serving: view.serving(), journal: view.journal() })
     })
     server.get('/health/live', () => ({ live: true }))
     server.get('/health/ready', (_request, reply) => {
-      const { ready, state, reasons } = view.status()
+      const { ready, state, reasons } = now()
       return reply.code(ready ? 200 : 503).send({ ready, state, reasons })
     })
     server.get('/metrics', async (_request, reply) => reply.type(registry.contentType).send(await registry.metrics()))
