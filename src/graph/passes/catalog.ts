@@ -11,6 +11,8 @@ import { fuseScale } from './fuse-scale.js'
 import { meanToPool } from './mean-to-pool.js'
 import { removeIdentity } from './remove-identity.js'
 import { removeUnused } from './remove-unused.js'
+import { scaleIntoNext } from './scale-into-next.js'
+import { shiftIntoNext } from './shift-into-next.js'
 
 export const passes = [
   canonicalHardSigmoid,
@@ -25,6 +27,8 @@ export const passes = [
   meanToPool,
   removeIdentity,
   removeUnused,
+  scaleIntoNext,
+  shiftIntoNext,
 ] as const satisfies readonly Pass[]
 
 export type PassName = (typeof passes)[number]['name']

@@ -103,21 +103,53 @@ export function absorb(
     context,
   }: { linear: Linear; next: Node; factors?: Float64Array; summands: Float64Array; context: PassContext },
 ): void {
-  const { node, channels, channelOf, bias } = linear
-  let weights = node.inputs[1]!
-  if (factors !== undefined) {
-    const old = constantData(linear.weights) as Float32Array
-    const scaled = old.map((value, index) => value * factors[channelOf(index)]!)
-    weights = addConstant(graph, context, { base: `${weights}_scaled`, tensor: constant('float32', linear.weights.shape, scaled) })
-  }
-  const whole = Float32Array.from(bias, (value, channel) => value * (factors?.[channel] ?? 1) + summands[channel]!)
-  const name = addConstant(graph, context, { base: `${node.name}_bias`, tensor: constant('float32', [channels], whole) })
-  const inputs = [node.inputs[0]!, weights, name]
-  const fields = { inputs, outputs: [next.outputs[0]!] }
-  let fused: Node
-  if (isOp(node, 'MatMul')) fused = makeNode({ ...fields, name: node.name, opType: 'Gemm', source: node.source })
-  else if (isOp(node, 'Gemm')) fused = changeNode(node, { ...fields, attributes: new Map([...node.attributes, ['beta', float(1)]]) })
-  else fused = changeNode(node, fields)
+  const { node, channelOf } = linear
+  const weights = factors === undefined ? undefined : weightsOf(linear).map((value, index) => value * factors[channelOf(index)]!)
+  const bias = Float32Array.from(linear.bias, (value, channel) => value * (factors?.[channel] ?? 1) + summands[channel]!)
   graph.valueInfo.delete(node.outputs[0]!)
-  graph.replaceNodes([node, next], [fused])
+  graph.replaceNodes([node, next], [rebuilt(graph, linear, { weights, bias, input: node.inputs[0]!, output: next.outputs[0]!, context })])
+}
+
+/** The weights in row-major order: not to be written to. */
+export function weightsOf({ weights }: Linear): Float32Array {
+  return constantData(weights) as Float32Array
+}
+
+export interface Rebuilt {
+  /** New values in the order of the old; undefined keeps the constant. */
+  readonly weights?: Float32Array | undefined
+  /** Per channel; undefined keeps what is there. */
+  readonly bias?: Float32Array | undefined
+  readonly input: string
+  readonly output: string
+  readonly context: PassContext
+}
+
+/** The node of `linear` with other weights, bias, input or output; new constants are added to `graph`. A MatMul that gets a bias becomes a Gemm. */
+export function rebuilt(graph: Graph, { node, weights: old }: Linear, { weights, bias, input, output, context }: Rebuilt): Node {
+  const inputs = [input, ...node.inputs.slice(1)]
+  if (weights !== undefined) {
+    const tensor = constant('float32', old.shape, weights)
+    inputs[1] = addConstant(graph, context, { base: `${node.inputs[1]}_scaled`, tensor })
+  }
+  const fields = { inputs, outputs: [output] }
+  if (bias === undefined) return changeNode(node, fields)
+  inputs[2] = addConstant(graph, context, { base: `${node.name}_bias`, tensor: constant('float32', [bias.length], bias) })
+  if (isOp(node, 'MatMul')) return makeNode({ ...fields, name: node.name, opType: 'Gemm', source: node.source })
+  if (node.opType !== 'Gemm') return changeNode(node, fields)
+  return changeNode(node, { ...fields, attributes: new Map([...node.attributes, ['beta', float(1)]]) })
+}
+
+/** All readers of `value` as linear operators that take it as data; undefined when another node or the graph itself reads it, or nothing does. */
+export function linearReaders(
+  graph: Graph,
+  value: string,
+  sight: { context: PassContext; facts: (value: string) => Facts },
+): readonly Linear[] | undefined {
+  if (graph.isOutput(value)) return undefined
+  const readers = graph.consumers(value).map(node => {
+    const asData = node.inputs[0] === value && !node.inputs.slice(1).includes(value)
+    return asData ? linearOf(graph, node, sight) : undefined
+  })
+  return readers.length > 0 && readers.every(reader => reader !== undefined) ? readers : undefined
 }

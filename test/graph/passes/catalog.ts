@@ -19,6 +19,8 @@ test('passes run in this order', async t => {
       'fuse-pad',
       'fuse-scale',
       'fuse-bias',
+      'scale-into-next',
+      'shift-into-next',
       'remove-unused',
     ],
   )
