@@ -2,6 +2,7 @@ import { connect, type IClientOptions, type IConnackPacket, type IPublishPacket,
 import { errorMessage } from '../../errors.js'
 import { logger } from '../../log.js'
 import { type BackOff, backOffMs } from '../../process/back-off.js'
+import { monotonicMs } from '../../time.js'
 import { type Acknowledge, Acknowledgements } from './acknowledgements.js'
 import type { Broker, ProtocolVersion } from './broker.js'
 import { type Outgoing, SendWindow, type Sent } from './send-window.js'
@@ -10,6 +11,10 @@ const log = logger('gateway/mqtt')
 
 /** Reconnecting never ends (mqtt-contract.md 4c.6). */
 const reconnect: BackOff = { firstMs: 100, factor: 2, ceilingMs: 10_000, jitter: 0.5 }
+/** A connection that lasted so long counts as a success; one that is lost sooner is retried later each time. */
+const steadyMs = 5_000
+/** MQTT 5 reason code of a broker that ends our connection because another one came with our client id. */
+const sessionTakenOver = 142
 const connectLimitMs = 10_000
 /** What the broker keeps of us while we are away, seconds. */
 const sessionExpiryS = 3600
@@ -64,6 +69,7 @@ export class Connection {
   #versionIndex = 0
   #silentCloses = 0
   #tries = 0
+  #upSince = 0
   #timer: NodeJS.Timeout | undefined
   #closing = false
   #said = ''
@@ -145,7 +151,10 @@ export class Connection {
     client.on('error', error => {
       refusal = error
     })
-    client.on('disconnect', ({ reasonCode }) => log.warn({ clientId, reasonCode }, 'broker ends the connection'))
+    client.on('disconnect', ({ reasonCode }) => {
+      if (reasonCode === sessionTakenOver) log.error({ clientId }, 'another client uses our client id: two daemons with one gateway id')
+      else log.warn({ clientId, reasonCode }, 'broker ends the connection')
+    })
     client.once('close', () => this.#closed(client, refusal))
   }
 
@@ -153,9 +162,8 @@ export class Connection {
     // Small packets go at once: PUBACKs must not wait for Nagle. Sockets alone have it; web sockets do it themselves.
     const { stream } = client as { stream: { setNoDelay?: (on: boolean) => unknown } }
     stream.setNoDelay?.(true)
-    this.#tries = 0
     this.#silentCloses = 0
-    this.#said = ''
+    this.#upSince = monotonicMs()
     this.#up = {
       version,
       sessionPresent: connack.sessionPresent,
@@ -175,8 +183,13 @@ export class Connection {
     const wasUp = this.#up !== undefined
     this.#up = undefined
     if (this.#closing) return
-    if (wasUp) this.#options.onDown?.()
-    else this.#considerVersion(refusal)
+    if (wasUp) {
+      this.#options.onDown?.()
+      if (monotonicMs() - this.#upSince >= steadyMs) {
+        this.#tries = 0
+        this.#said = ''
+      }
+    } else this.#considerVersion(refusal)
     const waitMs = backOffMs(reconnect, this.#tries)
     this.#tries += 1
     const reason = refusal === undefined ? 'connection closed' : errorMessage(refusal)

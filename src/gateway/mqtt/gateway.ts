@@ -4,16 +4,13 @@ import { join } from 'node:path'
 import type { IPublishPacket } from 'mqtt'
 import { changedKeys } from '../../config/diff.js'
 import type { Config } from '../../config/schema.js'
-import { errorMessage } from '../../errors.js'
 import type { Device } from '../../hardware/device.js'
-import { logger } from '../../log.js'
 import { packageRoot } from '../../paths.js'
 import { type Clock, systemClock } from '../../time.js'
 import type { Command, Services } from '../commands/command.js'
 import { isTerminal, type Job } from '../jobs/job.js'
 import type { ModelEvent, ModelRecord } from '../models/model.js'
 import type { Journal } from '../store/journal.js'
-import type { StateStore } from '../store/state-store.js'
 import type { Acknowledge } from './acknowledgements.js'
 import { Answers } from './answers.js'
 import { brokerOf } from './broker.js'
@@ -22,6 +19,7 @@ import { Connection, type ConnectionUp } from './connection.js'
 import { deviceDocument, modelDocument } from './documents.js'
 import { Events } from './events.js'
 import { FeedbackPath } from './feedback-path.js'
+import { GatewayMemory, type GatewayStore } from './gateway-memory.js'
 import { healthDocument } from './health.js'
 import { contractVersions } from './infer-message.js'
 import { InferPath } from './infer-path.js'
@@ -31,15 +29,13 @@ import { RetainedTopics } from './retained-topics.js'
 import { type GatewayState, StatusTopic } from './status-topic.js'
 import { Topics } from './topics.js'
 
-const log = logger('gateway/mqtt')
-
 export interface MqttGatewayOptions {
   /** Read when it matters: what a reload may change holds from then on. */
   readonly config: () => Config
   readonly services: Services
   readonly commands: readonly Command[]
   readonly journal: Journal
-  readonly store: Pick<StateStore, 'next' | 'remember' | 'remembered'>
+  readonly store: GatewayStore
   readonly hardware: { devices(): readonly Device[]; on(event: 'changed', listener: (devices: readonly Device[]) => void): () => void }
   /** More figures for the health topic. Plain JSON. */
   readonly health?: () => Readonly<Record<string, unknown>>
@@ -54,7 +50,6 @@ const goodbyeMs = 3000
 const lookMs = 1000
 /** Seconds that a job stays retained. */
 const jobExpiryS = 86_400
-const rememberedKey = 'mqtt.retained'
 
 /**
  * The gateway on its broker (mqtt-contract.md 4): one connection for requests, one for commands and state, so that a flood of images delays neither `cancel` nor
@@ -84,6 +79,7 @@ export class MqttGateway {
   private constructor(options: MqttGatewayOptions) {
     const { services, commands, journal, store, clock = systemClock } = options
     const config = options.config()
+    const memory = new GatewayMemory(store)
     this.#options = options
     this.#startConfig = config
     this.#topics = new Topics({ base: config.mqtt.base, gateway: config.gateway })
@@ -114,15 +110,15 @@ export class MqttGateway {
     this.#status = new StatusTopic({
       topic: this.#topics.status,
       publish,
-      nextEpoch: () => nextEpoch(store),
+      nextEpoch: () => memory.nextEpoch(),
       now,
       wall: () => clock.wall(),
     })
     this.#retained = new RetainedTopics({
       publish,
       isUp: () => this.#control.up !== undefined,
-      remembered: readTopics(store.remembered(rememberedKey)),
-      remember: topics => rememberTopics(store, topics),
+      remembered: memory.topics(),
+      remember: topics => memory.rememberTopics(topics),
     })
     const answers = (connection: Connection) =>
       new Answers({
@@ -391,29 +387,6 @@ const { version } = JSON.parse(readFileSync(join(packageRoot, 'package.json'), '
 const dropped = Promise.resolve({ kind: 'dropped' } as const)
 
 const maxPayloadBytes = ({ serving }: Config): number => Math.floor(serving.max_payload_mb * 2 ** 20)
-
-/** A full disk must not keep the gateway off its broker: then the epoch counts on in memory. */
-function nextEpoch(store: MqttGatewayOptions['store']): number {
-  try {
-    return store.next('epoch')
-  } catch (error) {
-    log.warn({ error: errorMessage(error) }, 'epoch not stored')
-    return 0
-  }
-}
-
-function rememberTopics(store: MqttGatewayOptions['store'], topics: readonly string[]): void {
-  try {
-    store.remember(rememberedKey, JSON.stringify(topics))
-  } catch (error) {
-    log.warn({ error: errorMessage(error) }, 'list of retained topics not stored')
-  }
-}
-
-function readTopics(text: string | undefined): readonly string[] {
-  const parsed: unknown = text === undefined ? [] : JSON.parse(text)
-  return Array.isArray(parsed) ? parsed.filter(topic => typeof topic === 'string') : []
-}
 
 async function atMost(pending: Promise<void>, limitMs: number): Promise<void> {
   let timer: NodeJS.Timeout | undefined

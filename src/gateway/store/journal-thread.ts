@@ -184,9 +184,10 @@ export class JournalThread implements Journal {
   #post(operation: JournalOperation, transfer: ArrayBuffer[] = []): Promise<JournalResult> {
     const reason = this.#ended
     if (reason !== undefined) return Promise.resolve({ ok: false, reason })
-    this.#flush()
+    const operations = this.#takeLazy()
+    operations.push(operation)
     const settled = new Promise<JournalResult>(resolve => this.#waiting.push(resolve))
-    this.#worker.postMessage(operation, transfer)
+    this.#worker.postMessage(operations, transfer)
     if (this.#timer === undefined && this.#keys.remembered > 0) this.#arm()
     return settled
   }
@@ -196,13 +197,11 @@ export class JournalThread implements Journal {
     if (this.#timer === undefined) this.#arm()
   }
 
-  /** Hands over what nobody waits for, in front of what somebody does. */
-  #flush(): void {
-    if (this.#ended !== undefined) return
-    for (const operation of this.#lazy.splice(0)) {
-      this.#waiting.push(ignored)
-      this.#worker.postMessage(operation)
-    }
+  /** What nobody waits for, to be handed over in front of what somebody does. */
+  #takeLazy(): JournalOperation[] {
+    const operations = this.#lazy.splice(0)
+    for (let count = operations.length; count > 0; count -= 1) this.#waiting.push(ignored)
+    return operations
   }
 
   #arm(): void {
@@ -211,7 +210,7 @@ export class JournalThread implements Journal {
       if (this.#ended !== undefined || this.#closing !== undefined) return
       const due = this.#keys.expire(this.#clock.now())
       for (let at = 0; at < due.length; at += forgetAtOnce) this.#lazy.push({ do: 'forget', entries: due.slice(at, at + forgetAtOnce) })
-      this.#flush()
+      if (this.#lazy.length > 0) this.#worker.postMessage(this.#takeLazy())
       if (this.#keys.remembered > 0) this.#arm()
     }, lazyMs)
     this.#timer.unref()

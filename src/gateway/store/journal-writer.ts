@@ -30,12 +30,11 @@ const database = open()
 if (database === undefined) port.close()
 else {
   report({ kind: 'open', ...database.keys() })
-  port.on('message', (first: JournalOperation) => {
-    const batch = [first]
+  port.on('message', (batch: JournalOperation[]) => {
     while (batch.length < batchOperations) {
-      const next = receiveMessageOnPort(port) as { readonly message: JournalOperation } | undefined
+      const next = receiveMessageOnPort(port) as { readonly message: readonly JournalOperation[] } | undefined
       if (next === undefined) break
-      batch.push(next.message)
+      batch.push(...next.message)
     }
     const results = database.commit(batch)
     report({ kind: 'done', results, durable: database.durable, bytesWritten: JournalDatabase.bytesWritten() })
