@@ -124,7 +124,9 @@ class OrtSession implements Session {
     await session?.release()
   }
 
+  /** The binding cannot read the Float16Array that newer JavaScript has and its Tensor would make: patterns go in as what they are, under the type's name. */
   #toOrt({ dtype, shape, data }: Tensor): OrtTensor {
+    if (dtype === 'float16') return Object.assign(new this.#ort.Tensor('uint16', data as Uint16Array, shape), { type: dtype })
     return new this.#ort.Tensor(dtype as OrtTensor.Type, data as OrtTensor.DataType, shape)
   }
 }
