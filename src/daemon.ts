@@ -18,6 +18,8 @@ import { OperationsServer } from './gateway/http/operations-server.js'
 import type { OperationsView } from './gateway/http/operations-view.js'
 import { benchJob } from './gateway/jobs/bench-job.js'
 import { JobRunner } from './gateway/jobs/job-runner.js'
+import { judgeJob } from './gateway/jobs/judge-job.js'
+import { judgeStale } from './gateway/jobs/judge-stale.js'
 import { requantizeJob } from './gateway/jobs/requantize-job.js'
 import { fetchBundle } from './gateway/models/fetch-bundle.js'
 import { ModelRegistry } from './gateway/models/registry.js'
@@ -110,6 +112,7 @@ export async function startDaemon(first: Config, { reload = () => loadConfig(und
         store,
         kinds: [
           requantizeJob({ models, capture, engine: onnxruntimeEngine.name, spec, settings: () => config.jobs }),
+          judgeJob({ models, capture, engine: onnxruntimeEngine.name, settings: () => config.jobs }),
           benchJob({ models, capture }),
         ],
         settings: () => config.jobs,
@@ -118,6 +121,7 @@ export async function startDaemon(first: Config, { reload = () => loadConfig(und
       runner => runner.close(),
     )
     await jobs.reconcile()
+    await judgeStale(models, jobs)
     const uploads = new Uploads(config.state_dir)
     const services: Services = {
       models,

@@ -6,12 +6,13 @@ export const isTerminal = (state: JobState): boolean => state !== 'queued' && st
 export const jobStages = ['capture', 'calibrate', 'quantize', 'evaluate', 'compile', 'warm', 'activate'] as const
 export type JobStage = (typeof jobStages)[number]
 
-export type JobTrigger = 'mqtt' | 'cli' | 'cron'
+/** daemon: started by the gateway itself, after a change of engine or processor. */
+export type JobTrigger = 'mqtt' | 'cli' | 'cron' | 'daemon'
 
 /** As published, stored and shown. `rev` grows with every change; timestamps are ISO 8601. */
 export interface Job {
   readonly job_id: string
-  readonly kind: 'requantize' | 'bench'
+  readonly kind: 'requantize' | 'judge' | 'bench'
   readonly model: string
   readonly state: JobState
   readonly stage?: JobStage

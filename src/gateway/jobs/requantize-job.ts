@@ -1,23 +1,18 @@
 import { existsSync, statSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { QuantdError } from '../../errors.js'
 import type { DeviceSpec } from '../../hardware/device-spec.js'
-import { runLimited } from '../../process/limited-child.js'
-import { judgeSpeed } from '../../quantization/accuracy/judge-speed.js'
 import type { Judgement } from '../../quantization/report/report.js'
 import { QuantizeSettings } from '../../quantization/settings.js'
-import type { EncodedRequest } from '../../samples/request.js'
 import type { Capture, CapturedSample } from '../calibration/capture.js'
 import type { Models } from '../models/model.js'
 import type { JobContext, JobKind, JobOutcome } from './job-kind.js'
+import { askJobWorker, judgementMetrics, judgeTimed, type WorkerSettings } from './job-worker.js'
 import { jobProgress } from './progress.js'
-import { type QuantizeAnswer, type QuantizeEvent, type QuantizeTask, type SamplePlace, taskFiles } from './quantize-task.js'
 import { RequantizeRequest } from './requantize-request.js'
 import { fewestHeldOut, splitSamples } from './split-samples.js'
+import { type QuantizeAnswer, type QuantizeTask, type SamplePlace, taskFiles } from './worker-task.js'
 
-/** Paired rounds of the final timing: enough for an interval of a few percent on a busy gateway. */
-const timingRounds = 101
 /** Samples below which there is nothing to calibrate on. */
 const fewestSamples = 10
 /** Candidates, external data and the report, in sizes of the float model. */
@@ -28,7 +23,7 @@ export interface RequantizeOptions {
   readonly capture: Capture
   readonly engine: string
   readonly spec: DeviceSpec
-  readonly settings: () => { readonly threads: number; readonly memory_mb: number; readonly timeout_s: number }
+  readonly settings: () => WorkerSettings
 }
 
 /**
@@ -60,7 +55,7 @@ class Requantize {
     update({ stage: 'capture', progress: 0 })
     const snapshot = await capture.snapshot(job.model)
     try {
-      const answer = await this.#quantize(this.#task(snapshot.samples))
+      const answer = await askJobWorker(this.#task(snapshot.samples), this.#context, this.#options.settings())
       return await this.#decide(answer)
     } finally {
       await snapshot.release()
@@ -70,15 +65,15 @@ class Requantize {
   #task(samples: readonly CapturedSample[]): QuantizeTask {
     const { models, engine, spec, settings } = this.#options
     const { job, folder } = this.#context
-    const { manifest, inputs, outputs } = models.get(job.model)
+    const { manifest, inputs } = models.get(job.model)
     const { scheme, preset, range_estimator, samples: wanted } = this.#request
     const metric = this.#request.metric === 'auto' ? (manifest.metric ?? 'auto') : this.#request.metric
     return {
+      do: 'quantize',
       model: job.model,
       bundle: models.paths(job.model).bundle,
       manifest,
       inputs,
-      outputs,
       engine,
       spec,
       settings: QuantizeSettings.parse({
@@ -121,27 +116,6 @@ class Requantize {
     return { calibration: { kind: 'archive', path, part: 'calibration' }, heldOut: judge }
   }
 
-  async #quantize(task: QuantizeTask): Promise<QuantizeAnswer> {
-    const { memory_mb, timeout_s } = this.#options.settings()
-    const { signal, update } = this.#context
-    const { meta } = await runLimited({
-      entry: new URL('./worker.js', import.meta.url),
-      name: 'job worker',
-      request: task,
-      memoryMiB: memory_mb,
-      timeoutMs: Math.min(timeout_s * 1000, 2 ** 31 - 1),
-      signal,
-      nice: 19,
-      oomScore: 1000,
-      onEvent: event => {
-        const { stage, progress } = event.meta as QuantizeEvent
-        update(jobProgress(stage, progress))
-      },
-    })
-    // Our own worker, compiled against the same type.
-    return meta as QuantizeAnswer
-  }
-
   async #decide(answer: QuantizeAnswer): Promise<JobOutcome> {
     const { models } = this.#options
     const { job, folder, signal, update } = this.#context
@@ -150,7 +124,7 @@ class Requantize {
     signal.throwIfAborted()
     const { version } = await models.addVersion(job.model, { model: join(folder, taskFiles.model), report: join(folder, taskFiles.report) })
     update(jobProgress('time', 0))
-    const judgement = await this.#timed(answer, version)
+    const judgement = await judgeTimed({ ...answer, models, version }, this.#context)
     await models.judge(job.model, version, judgement)
     const outcome = { version, sentence: judgement.sentence, metrics: metricsOf(answer, judgement) }
     if (judgement.verdict === 'refused') return { ...outcome, state: 'rejected' }
@@ -162,15 +136,6 @@ class Requantize {
     return { ...outcome, state: 'succeeded' }
   }
 
-  async #timed({ request, judgement }: QuantizeAnswer, version: string): Promise<Judgement> {
-    const { models } = this.#options
-    const { job, folder, signal } = this.#context
-    if (request === undefined) return unjudged(judgement, 'no sample to time on')
-    const encoded: EncodedRequest = { ...request, body: await readFile(join(folder, taskFiles.request)) }
-    const [float, int8] = await models.compare(job.model, ['1', version], encoded, timingRounds, signal)
-    return judgeSpeed(judgement, [float ?? [], int8 ?? []])
-  }
-
   #whyNotActivated({ verdict }: Judgement): string | undefined {
     if (verdict === 'unjudged') return 'prepared, not activated'
     if (this.#request.activate === 'manual') return 'ready to be activated'
@@ -179,24 +144,6 @@ class Requantize {
   }
 }
 
-function unjudged(judgement: Judgement, reason: string): Judgement {
-  return judgement.verdict === 'refused' ? judgement : { ...judgement, verdict: 'unjudged', sentence: `${reason}: ${judgement.sentence}` }
-}
-
-function metricsOf({ coverage, calibration, heldOut }: QuantizeAnswer, judgement: Judgement): Record<string, number | string | null> {
-  const { metric, float, int8, drop, agreement, snr_db, cosine, items, timing } = judgement
-  return {
-    metric,
-    float,
-    int8,
-    drop,
-    agreement,
-    snr_db,
-    cosine,
-    items,
-    coverage,
-    calibration,
-    held_out: heldOut,
-    ...(timing === undefined ? {} : { float_us: timing.float_us, int8_us: timing.int8_us, ratio: timing.ratio }),
-  }
+function metricsOf({ coverage, calibration, heldOut }: QuantizeAnswer, judgement: Judgement): NonNullable<JobOutcome['metrics']> {
+  return { ...judgementMetrics(judgement), coverage, calibration, held_out: heldOut }
 }

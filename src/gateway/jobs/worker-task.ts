@@ -7,40 +7,59 @@ import type { Manifest } from '../../samples/manifest.js'
 import type { ContentType } from '../../samples/request.js'
 import type { CapturedSample } from '../calibration/capture.js'
 
-/** Samples by where they lie: captured requests, or an archive of arrays of which those at `indices` count. */
+/** Samples by where they lie: captured requests, or one part of an archive of arrays. */
 export type SamplePlace =
   | { readonly kind: 'captured'; readonly samples: readonly CapturedSample[] }
   | { readonly kind: 'archive'; readonly path: string; readonly part: 'calibration' | 'held-out' }
 
-/** What the daemon asks of the job worker; it is answered with a `QuantizeAnswer`, and told of progress by `QuantizeEvent`s. */
-export interface QuantizeTask {
+interface TaskFields {
   readonly model: string
   /** Folder of the bundle. */
   readonly bundle: string
   readonly manifest: Manifest
   readonly inputs: readonly TensorSpec[]
-  readonly outputs: readonly TensorSpec[]
   readonly engine: string
-  readonly spec: DeviceSpec
   readonly settings: QuantizeSettings
-  readonly calibration: SamplePlace
   readonly heldOut: SamplePlace
-  /** Where the results go: model.onnx, report.json, request.bin. */
+  /** Where the results go, under the names of `taskFiles`. */
   readonly folder: string
 }
 
-export interface QuantizeEvent {
+/** What the daemon asks of the job worker; it tells of progress by `WorkerEvent`s. */
+export interface QuantizeTask extends TaskFields {
+  readonly do: 'quantize'
+  readonly spec: DeviceSpec
+  readonly calibration: SamplePlace
+}
+
+export interface JudgeTask extends TaskFields {
+  readonly do: 'judge'
+  /** Path of the int8 model. */
+  readonly int8: string
+}
+
+export type WorkerTask = QuantizeTask | JudgeTask
+
+export interface WorkerEvent {
   readonly stage: Stage
   readonly progress: number
 }
 
-export interface QuantizeAnswer {
+/** How the file `taskFiles.request`, one sample as a request, is encoded. */
+export interface TimingRequest {
+  readonly contentType: ContentType
+  readonly jsonLength?: number
+}
+
+export interface JudgeAnswer {
   readonly judgement: Judgement
+  readonly request: TimingRequest | undefined
+}
+
+export interface QuantizeAnswer extends JudgeAnswer {
   readonly coverage: number
   readonly calibration: number
   readonly heldOut: number
-  /** How request.bin, one sample as a request, is encoded: what float and int8 are timed on. */
-  readonly request: { readonly contentType: ContentType; readonly jsonLength?: number } | undefined
 }
 
 /** Names of the worker's files. */

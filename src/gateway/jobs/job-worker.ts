@@ -1,0 +1,68 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { runLimited } from '../../process/limited-child.js'
+import { judgeSpeed } from '../../quantization/accuracy/judge-speed.js'
+import type { Judgement } from '../../quantization/report/report.js'
+import type { Models } from '../models/model.js'
+import type { JobContext } from './job-kind.js'
+import { jobProgress } from './progress.js'
+import { type JudgeAnswer, type JudgeTask, type QuantizeAnswer, type QuantizeTask, taskFiles, type WorkerEvent } from './worker-task.js'
+
+/** Paired rounds of a timing: enough for an interval of a few percent on a busy gateway. */
+const timingRounds = 101
+
+export interface WorkerSettings {
+  /** Threads of one inference in the worker. */
+  readonly threads: number
+  readonly memory_mb: number
+  readonly timeout_s: number
+}
+
+/** Runs one task in a process of its own at the lowest priority. @throws ERR_WORKER_MEMORY, ERR_WORKER_GONE, ERR_ABORTED, or what the task throws */
+export async function askJobWorker(task: QuantizeTask, context: JobContext, settings: WorkerSettings): Promise<QuantizeAnswer>
+export async function askJobWorker(task: JudgeTask, context: JobContext, settings: WorkerSettings): Promise<JudgeAnswer>
+export async function askJobWorker(
+  task: QuantizeTask | JudgeTask,
+  { signal, update }: JobContext,
+  { memory_mb, timeout_s }: WorkerSettings,
+): Promise<JudgeAnswer> {
+  const { meta } = await runLimited({
+    entry: new URL('./worker.js', import.meta.url),
+    name: 'job worker',
+    request: task,
+    memoryMiB: memory_mb,
+    timeoutMs: Math.min(timeout_s * 1000, 2 ** 31 - 1),
+    signal,
+    nice: 19,
+    oomScore: 1000,
+    onEvent: event => {
+      const { stage, progress } = event.meta as WorkerEvent
+      update(jobProgress(stage, progress))
+    },
+  })
+  // Our own worker, compiled against the same types.
+  return meta as JudgeAnswer
+}
+
+export interface TimedJudgement extends JudgeAnswer {
+  readonly models: Models
+  readonly version: string
+}
+
+/** The judgement with what timing says, of float and the version in turn in the device worker that serves. */
+export async function judgeTimed({ models, version, judgement, request }: TimedJudgement, context: JobContext): Promise<Judgement> {
+  const { job, folder, signal } = context
+  if (request === undefined) {
+    if (judgement.verdict === 'refused') return judgement
+    return { ...judgement, verdict: 'unjudged', sentence: `no sample to time on: ${judgement.sentence}` }
+  }
+  const encoded = { ...request, body: await readFile(join(folder, taskFiles.request)) }
+  const [float, int8] = await models.compare(job.model, ['1', version], encoded, timingRounds, signal)
+  return judgeSpeed(judgement, [float ?? [], int8 ?? []])
+}
+
+/** A judgement as the job shows it. */
+export function judgementMetrics({ metric, float, int8, drop, agreement, snr_db, cosine, items, timing }: Judgement) {
+  const times = timing === undefined ? {} : { float_us: timing.float_us, int8_us: timing.int8_us, ratio: timing.ratio }
+  return { metric, float, int8, drop, agreement, snr_db, cosine, items, ...times }
+}

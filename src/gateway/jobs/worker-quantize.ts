@@ -1,0 +1,44 @@
+import { createHash } from 'node:crypto'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { engineNamed } from '../../engines/catalog.js'
+import { invariant } from '../../errors.js'
+import { externalDataBeside } from '../../graph/onnx/load.js'
+import { readModel } from '../../graph/onnx/read.js'
+import type { OnProgress } from '../../quantization/contract.js'
+import { quantize } from '../../quantization/pipeline.js'
+import { readBundle } from '../../samples/bundle.js'
+import { judgingOf, openPlace, writeTimingRequest } from './worker-samples.js'
+import { type QuantizeAnswer, type QuantizeTask, taskFiles } from './worker-task.js'
+
+/** One quantization, from the bundle's float model to the files of a version. @throws what `quantize`, the samples and the bundle throw */
+export async function runQuantize(task: QuantizeTask, onProgress: OnProgress): Promise<QuantizeAnswer> {
+  const { settings, spec, folder } = task
+  const bundle = await readBundle(task.bundle, { name: task.model })
+  const bytes = readFileSync(bundle.model.path)
+  const calibration = await openPlace(task, task.calibration)
+  const heldOut = await openPlace(task, task.heldOut)
+  const { bytes: quantized, report } = await quantize({
+    model: readModel(bytes, { externalData: externalDataBeside(bundle.model.path) }),
+    sha256: createHash('sha256').update(bytes).digest('hex'),
+    name: task.model,
+    bytes: bytes.byteLength,
+    samples: calibration,
+    heldOut,
+    judging: judgingOf(bundle),
+    spec,
+    settings,
+    engine: engineNamed(task.engine),
+    onProgress,
+  })
+  invariant(report.judgement !== undefined, 'the pipeline judges what it quantizes')
+  writeFileSync(join(folder, taskFiles.model), quantized, { mode: 0o600 })
+  writeFileSync(join(folder, taskFiles.report), JSON.stringify(report), { mode: 0o600 })
+  return {
+    judgement: report.judgement,
+    coverage: report.coverage,
+    calibration: report.samples.calibration,
+    heldOut: heldOut.count,
+    request: await writeTimingRequest(task, heldOut.count > 0 ? heldOut : calibration),
+  }
+}
