@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import type { Model } from '../graph/graph.js'
 import type { Candidate } from './candidate.js'
 import type { QuantizeRequest } from './contract.js'
+import { coverageGap, coverageOf } from './coverage.js'
 import type { ActivationMode } from './ranges/affine.js'
 import { rangeOf } from './ranges/affine.js'
 import type { Judgement, LayerEntry, QuantizerEntry, Report } from './report/report.js'
@@ -22,7 +23,8 @@ export interface ReportFields {
 /** Everything that was decided and seen, as `report.json` has it. */
 export function buildReport({ request, model, chosen, weightRange, sampleCount, judgement, stages }: ReportFields): Report {
   const { candidate, kernels } = chosen
-  const layers = layerEntries(chosen)
+  const placed = candidate.placement.layers
+  const gap = coverageGap(placed)
   const opset = request.model.opsets.get('') ?? 0
   const preparedOpset = model.opsets.get('') ?? 0
   return {
@@ -39,28 +41,15 @@ export function buildReport({ request, model, chosen, weightRange, sampleCount, 
     settings: request.settings,
     chosen: { scheme: candidate.recipe.mode, why: chosen.why, weight_range: weightRange, estimator: candidate.recipe.estimator },
     samples: { sha256: request.samples.hash, calibration: sampleCount, held_out: request.heldOut.count },
-    coverage: coverage(layers),
+    coverage: coverageOf(placed),
     integer_kernels: kernels.integer,
-    layers,
+    layers: layerEntries(chosen),
     quantizers: quantizerEntries(candidate),
-    notes: [...chosen.notes, ...coverageNotes(layers)],
+    notes: [...chosen.notes, ...(gap === undefined ? [] : [gap])],
     stages: [...stages],
     engine: { name: request.engine.name, version: request.engine.version() },
     judgement,
   }
-}
-
-/** Share of the multiply-adds that integer kernels do. */
-function coverage(layers: readonly LayerEntry[]): number {
-  const sum = (list: readonly LayerEntry[]) => list.reduce((total, { macs }) => total + macs, 0)
-  const all = sum(layers)
-  return all === 0 ? 0 : sum(layers.filter(({ state }) => state === 'int8')) / all
-}
-
-function coverageNotes(layers: readonly LayerEntry[]): string[] {
-  if (!layers.some(({ macs }) => macs > 0))
-    return ['the graph has no convolution or matrix product outside of subgraphs: nothing to quantize']
-  return layers.some(({ state }) => state === 'int8') ? [] : ['no operator of this model became integer: the result is float']
 }
 
 function layerEntries({ candidate, noise }: Chosen): LayerEntry[] {

@@ -32,6 +32,8 @@ export interface Recipe {
   readonly estimator: RangeEstimatorName
   /** Nodes that stay float, by name, and why. */
   readonly keepFloat: ReadonlyMap<string, string>
+  /** Factors of an estimator that shrinks ranges, by value (`chooseShrink`). */
+  readonly shrink?: ReadonlyMap<string, number>
 }
 
 export interface Candidate {
@@ -56,7 +58,13 @@ export class CandidateMaker {
     const { model, shapes, statistics, activationCodes } = this.context
     const { graph } = model
     const placement = place({ graph, shapes, keepFloat: recipe.keepFloat })
-    const parameters = assignParameters({ placement, statistics, mode: recipe.mode, estimatorOf: estimatorFor(model, recipe.estimator) })
+    const parameters = assignParameters({
+      placement,
+      statistics,
+      mode: recipe.mode,
+      estimatorOf: estimatorFor(model, recipe.estimator),
+      shrink: recipe.shrink ?? new Map(),
+    })
     const linear = [...placement.units.values()].filter(unit => unit.form === 'linear')
     const weights = new Map(linear.map(unit => [unit.main, this.#weightsOf(unit)]))
     const biases = new Map<Node, Float64Array>()

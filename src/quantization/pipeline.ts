@@ -11,6 +11,7 @@ import { judgeAccuracy } from './accuracy/judge-accuracy.js'
 import { buildReport } from './build-report.js'
 import { CandidateMaker } from './candidate.js'
 import type { QuantizeRequest, QuantizeResult } from './contract.js'
+import { coverageGap } from './coverage.js'
 import { place } from './placement/place.js'
 import type { Placement } from './placement/placement.js'
 import type { Shapes } from './placement/shapes.js'
@@ -69,7 +70,9 @@ export async function quantize(request: QuantizeRequest): Promise<QuantizeResult
   clock.start('evaluate')
   const chosen = await searchCandidates({ maker, keepFloat, request, judging, reference, output, batch, onProgress })
   clock.start('judge')
-  const judgement = await judge(request, judging, chosen.session, onProgress).finally(() => chosen.session.close())
+  const judged = await judge(request, judging, chosen.session, onProgress).finally(() => chosen.session.close())
+  const gap = coverageGap(chosen.candidate.placement.layers)
+  const judgement: Judgement = gap === undefined ? judged : { ...judged, verdict: 'refused', sentence: gap }
   const stages = clock.stop()
   return { bytes: chosen.candidate.bytes, report: buildReport({ request, model, chosen, weightRange, sampleCount, judgement, stages }) }
 }

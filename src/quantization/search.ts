@@ -2,13 +2,17 @@ import type { Session } from '../engines/engine.js'
 import type { Tensor } from '../graph/tensor/tensor.js'
 import type { Judging } from './accuracy/choose-metric.js'
 import { signalLimits } from './accuracy/signal.js'
+import { chooseShrink } from './algorithms/choose-shrink.js'
 import type { Candidate, CandidateMaker, Recipe } from './candidate.js'
 import { addedNoise, compareLayers } from './compare-layers.js'
 import type { QuantizeRequest } from './contract.js'
+import { coverageFloor, coverageOf } from './coverage.js'
 import { evaluate } from './evaluate.js'
 import type { Kernels } from './lowering/count-kernels.js'
+import { place } from './placement/place.js'
+import type { Placement } from './placement/placement.js'
 import type { ActivationMode } from './ranges/affine.js'
-import type { RangeEstimatorName } from './ranges/catalog.js'
+import { type RangeEstimatorName, rangeEstimator } from './ranges/catalog.js'
 import type { Judgement } from './report/report.js'
 import { seedMode } from './seed-mode.js'
 import type { QuantizeSettings } from './settings.js'
@@ -40,12 +44,12 @@ export interface Chosen {
   readonly notes: readonly string[]
 }
 
-/** Samples on which schemes and estimators are told apart. */
-const choiceSamples = 32
+/** Samples on which the factors of an estimator that shrinks ranges are chosen. */
+const shrinkSamples = 6
 /** Samples on which the layers of the two models are compared. */
 const layerSamples = 8
 /** How many of the noisiest layers are kept float, attempt after attempt. */
-const attempts = [1, 2, 4, 8, 16] as const
+const attempts = [1, 2, 4, 8] as const
 
 /**
  * Chooses scheme and estimator by what they do to the output, then keeps the noisiest layers float until the allowed drop holds on the calibration samples.
@@ -56,7 +60,7 @@ export async function searchCandidates(options: SearchOptions): Promise<Chosen> 
   return search.keepFloat(await search.chooseRecipe())
 }
 
-/** A candidate that is open and measured on the first samples. */
+/** A candidate that is open and measured. */
 interface Opened {
   readonly candidate: Candidate
   readonly session: Session
@@ -81,11 +85,9 @@ class Search {
       scheme === 'auto' ? [seed.mode, seed.mode === 'symmetric' ? 'asymmetric' : 'symmetric'] : [scheme]
     const estimators: readonly RangeEstimatorName[] =
       request.settings.range_estimator === 'auto' ? ['min-max', 'quantile', 'mean-min-max'] : [request.settings.range_estimator]
-    const tried: Recipe[] = []
     let best: Opened | undefined
     for (const estimator of estimators) {
-      tried.push({ mode: modes[0]!, estimator, keepFloat })
-      best = await this.#better(best, tried.at(-1)!)
+      best = await this.#better(best, await this.#recipe({ mode: modes[0]!, estimator, keepFloat }))
       if (isNearlyLossless(best.evaluation)) break
     }
     const first = best!
@@ -93,7 +95,7 @@ class Search {
     if (other === undefined) return { ...first, why: `${scheme} was asked for` }
     const suggestion = `the model suggests ${seed.mode} (${seed.because})`
     if (isNearlyLossless(first.evaluation)) return { ...first, why: `${suggestion}, and that keeps ${decibels(first.evaluation)}` }
-    const measured = await this.#open({ ...first.candidate.recipe, mode: other }, choiceSamples)
+    const measured = await this.#open(await this.#recipe({ ...first.candidate.recipe, mode: other }))
     const figures = `${seed.mode} ${decibels(first.evaluation)}, ${other} ${decibels(measured.evaluation)} against float`
     if (!isBetter(measured.evaluation, first.evaluation)) {
       await measured.session.close()
@@ -105,20 +107,42 @@ class Search {
 
   /** The better of an open candidate and one that `recipe` makes; the other one is closed. */
   async #better(best: Opened | undefined, recipe: Recipe): Promise<Opened> {
-    const opened = await this.#open(recipe, choiceSamples)
+    const opened = await this.#open(recipe)
     if (best === undefined) return opened
     const wins = isBetter(opened.evaluation, best.evaluation)
     await (wins ? best : opened).session.close()
     return wins ? opened : best
   }
 
-  async #evaluate(session: Session, count: number): Promise<Judgement> {
+  /** The recipe with its factors, where its estimator has any. */
+  async #recipe(recipe: Recipe): Promise<Recipe> {
+    const estimator = rangeEstimator(recipe.estimator)
+    if (estimator.shrink === undefined) return recipe
+    const { maker, request, reference } = this.#options
+    const { model, shapes, statistics } = maker.context
+    const { samples, settings, engine, signal } = request
+    const shrink = await chooseShrink({
+      model,
+      placement: place({ graph: model.graph, shapes, keepFloat: recipe.keepFloat }),
+      statistics,
+      estimator,
+      mode: recipe.mode,
+      samples,
+      sampleCount: Math.min(shrinkSamples, reference.length),
+      engine,
+      threads: settings.threads,
+      ...(signal === undefined ? {} : { signal }),
+    })
+    return { ...recipe, shrink }
+  }
+
+  async #evaluate(session: Session): Promise<Judgement> {
     const { request, reference, output, batch, judging, onProgress } = this.#options
     const { samples, settings, signal } = request
     const evaluation = await evaluate({
       session,
       samples,
-      reference: reference.slice(0, count),
+      reference,
       output,
       batch,
       judging,
@@ -131,13 +155,13 @@ class Search {
   }
 
   /** Makes, opens and measures a candidate. Products that the engine runs in float after all are made float in the candidate, and it is opened anew. */
-  async #open(recipe: Recipe, count: number): Promise<Opened> {
+  async #open(recipe: Recipe): Promise<Opened> {
     const { maker, request } = this.#options
     let candidate = maker.make(recipe)
     for (;;) {
       const { session, kernels } = await openVerified(request.engine, candidate.bytes, request.settings.threads)
       const unfused = [...candidate.placement.units.values()].filter(unit => isUnfused(unit.main.name, unit.form, kernels))
-      if (unfused.length === 0) return { candidate, session, kernels, evaluation: await this.#evaluate(session, count) }
+      if (unfused.length === 0) return { candidate, session, kernels, evaluation: await this.#evaluate(session) }
       await session.close()
       const reason = 'the engine found no integer kernel for it here'
       const keepFloat = new Map([...candidate.recipe.keepFloat, ...unfused.map(unit => [unit.main.name, reason] as const)])
@@ -145,32 +169,42 @@ class Search {
     }
   }
 
-  /** The noisiest layers float, more and more of them, until the allowed drop holds on all evaluation samples or half of the layers would be float. */
+  /**
+   * The noisiest layers float, more and more of them, until the allowed drop holds on the evaluation samples. When it does not with all attempts, or too little
+   * would be integer, no layer is kept float: it would cost time and not save the model.
+   */
   async keepFloat({ why, ...first }: Opened & { readonly why: string }): Promise<Chosen> {
-    const { reference } = this.#options
-    const all = reference.length
-    let best: Opened = { ...first, evaluation: all > choiceSamples ? await this.#evaluate(first.session, all) : first.evaluation }
-    const noise = await this.#layerNoise(best.candidate)
-    if (holds(best.evaluation)) return { ...best, why, noise, notes: [] }
-    const added = addedNoise(best.candidate.placement, noise)
-    const ranked = [...best.candidate.placement.units.values()]
+    const noise = await this.#layerNoise(first.candidate)
+    if (holds(first.evaluation)) return { ...first, why, noise, notes: [] }
+    const ranked = this.#rankedByNoise(first.candidate, noise)
+    const { recipe } = first.candidate
+    for (const count of attempts) {
+      const names = largestSet(first.candidate.placement, ranked, count)
+      const reason = 'kept float: among the layers that cost the most accuracy'
+      const keepFloat = new Map([...recipe.keepFloat, ...names.map(name => [name, reason] as const)])
+      const opened = await this.#open({ ...recipe, keepFloat })
+      if (holds(opened.evaluation)) {
+        await first.session.close()
+        return {
+          ...opened,
+          why,
+          noise,
+          notes: [`${names.length} of ${ranked.length} convolutions and matrix products stay float for accuracy`],
+        }
+      }
+      await opened.session.close()
+      if (names.length < count) break
+    }
+    return { ...first, why, noise, notes: [] }
+  }
+
+  /** Names of the products, those first that add the most noise. */
+  #rankedByNoise({ placement }: Candidate, noise: ReadonlyMap<string, number>): readonly string[] {
+    const added = addedNoise(placement, noise)
+    return [...placement.units.values()]
       .filter(({ form }) => form === 'linear' || form === 'dynamic-matmul')
       .map(({ main }) => main.name)
       .sort((a, b) => added.get(b)! - added.get(a)!)
-    const { recipe } = first.candidate
-    let kept = 0
-    for (const count of attempts) {
-      if (count > ranked.length / 2) break
-      const reason = 'kept float: among the layers that cost the most accuracy'
-      const keepFloat = new Map([...recipe.keepFloat, ...ranked.slice(0, count).map(name => [name, reason] as const)])
-      const opened = await this.#open({ ...recipe, keepFloat }, all)
-      const wins = isBetter(opened.evaluation, best.evaluation)
-      await (wins ? best : opened).session.close()
-      if (wins) [best, kept] = [opened, count]
-      if (holds(best.evaluation)) break
-    }
-    const notes = kept === 0 ? [] : [`${kept} of ${ranked.length} convolutions and matrix products stay float for accuracy`]
-    return { ...best, why, noise, notes }
   }
 
   #layerNoise({ lowered, placement }: Candidate): Promise<Map<string, number>> {
@@ -191,6 +225,18 @@ class Search {
 function schemeOf({ scheme, preset }: QuantizeSettings): QuantizeSettings['scheme'] {
   if (scheme !== 'auto' || preset === 'auto') return scheme
   return preset === 'performance' ? 'symmetric' : 'asymmetric'
+}
+
+/** The first of `ranked`, at most `count`, without those whose loss would bring the coverage below its floor. */
+function largestSet(placement: Placement, ranked: readonly string[], count: number): readonly string[] {
+  const names = new Set<string>()
+  for (const name of ranked) {
+    if (names.size === count) break
+    names.add(name)
+    const layers = placement.layers.map(layer => (names.has(layer.node.name) ? { ...layer, state: 'float' as const } : layer))
+    if (coverageOf(layers) < coverageFloor) names.delete(name)
+  }
+  return [...names]
 }
 
 /** Signal at which trying on is not worth its time: noise of 3 % of the amplitude. */

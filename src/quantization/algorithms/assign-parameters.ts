@@ -23,10 +23,12 @@ export interface AssignOptions {
   readonly statistics: Statistics
   readonly mode: ActivationMode
   readonly estimatorOf: (quantizer: Quantizer) => RangeEstimator
+  /** Factor of an estimator that shrinks ranges, by value; absent = 1. */
+  readonly shrink: ReadonlyMap<string, number>
 }
 
 /** Parameters of every activation quantizer by its value; those that move the same codes share theirs. */
-export function assignParameters({ placement, statistics, mode, estimatorOf }: AssignOptions): Map<string, ActivationParameters> {
+export function assignParameters({ placement, statistics, mode, estimatorOf, shrink }: AssignOptions): Map<string, ActivationParameters> {
   const parameters = new Map<string, ActivationParameters>()
   for (const quantizer of placement.quantizers.values()) {
     if (quantizer.root !== quantizer.value) {
@@ -45,7 +47,8 @@ export function assignParameters({ placement, statistics, mode, estimatorOf }: A
       const estimator = estimatorOf(quantizer)
       const observed = statistics.ranges.get(quantizer.value)
       invariant(observed !== undefined, `value ${quantizer.value} was not observed`)
-      const range = clipped(estimateRange(estimator, observed), quantizer)
+      const factor = estimator.shrink === undefined ? 1 : (shrink.get(quantizer.value) ?? 1)
+      const range = clipped(estimateRange(estimator, observed, factor), quantizer)
       parameters.set(quantizer.value, { ...affines(range, quantizer, mode), range, estimator: estimator.name })
     }
   }
@@ -53,7 +56,7 @@ export function assignParameters({ placement, statistics, mode, estimatorOf }: A
 }
 
 /** The part of `range` that a folded Relu or Clip lets through, and the shift of a folded scale and shift: the code of its 0. */
-function clipped({ low, high }: Range, { clip, scaleShift }: Quantizer): Range {
+export function clipped({ low, high }: Range, { clip, scaleShift }: Pick<Quantizer, 'clip' | 'scaleShift'>): Range {
   const within = clip === undefined ? { low, high } : { low: Math.max(low, clip.low), high: Math.min(high, clip.high) }
   return scaleShift === undefined ? within : { low: Math.min(within.low, scaleShift.add), high: Math.max(within.high, scaleShift.add) }
 }

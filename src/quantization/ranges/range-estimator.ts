@@ -13,12 +13,16 @@ export interface RangeEstimator {
   readonly name: string
   readonly needs: Reducer
   readonly over: Aggregator
+  /** Factors of both ends to choose from by the error that each leaves; absent = the range as it was gathered. */
+  readonly shrink?: readonly number[]
 }
 
 export function defineRangeEstimator<const T extends RangeEstimator>(estimator: T): T {
   return Object.freeze(estimator)
 }
 
-export function estimateRange({ needs, over }: RangeEstimator, observed: Observed): Range {
-  return observed[`${needs}-${over}`]
+/** @param factor one of `shrink` */
+export function estimateRange({ needs, over }: RangeEstimator, observed: Observed, factor = 1): Range {
+  const { low, high } = observed[`${needs}-${over}`]
+  return { low: low * factor, high: high * factor }
 }

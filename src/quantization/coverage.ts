@@ -1,0 +1,28 @@
+import { intAttribute, isOp } from '../graph/node.js'
+import type { PlacedLayer } from './placement/placement.js'
+
+/** Share of integer multiply-adds that keeping layers float may not go below: what is less is a float model (DECISIONS, Coverage). */
+export const coverageFloor = 0.9
+
+/** The same for what may be called int8 at all where there are depthwise convolutions, whose integer kernels are slower than float. */
+const depthwiseFloor = 0.5
+
+type Layers = readonly Pick<PlacedLayer, 'node' | 'state' | 'macs'>[]
+
+/** Share of the multiply-adds that integer kernels do; 0 where there are none at all. */
+export function coverageOf(layers: Layers): number {
+  const sum = (list: Layers) => list.reduce((total, { macs }) => total + macs, 0)
+  const all = sum(layers)
+  return all === 0 ? 0 : sum(layers.filter(({ state }) => state === 'int8')) / all
+}
+
+/** Why the result is no int8 model, in one sentence; undefined when it is one. */
+export function coverageGap(layers: Layers): string | undefined {
+  const coverage = coverageOf(layers)
+  const depthwise = layers.some(({ node }) => isOp(node, 'Conv') && intAttribute(node, 'group', 1) > 1)
+  if (!layers.some(({ macs }) => macs > 0))
+    return 'the graph has no convolution or matrix product outside of subgraphs: there is nothing to quantize'
+  if (coverage === 0) return 'no convolution or matrix product of this model can be integer: the result is float'
+  if (coverage >= (depthwise ? depthwiseFloor : coverageFloor)) return undefined
+  return `only ${(100 * coverage).toFixed(0)} % of the multiply-adds are integer: the result is a float model with some int8 layers`
+}
