@@ -66,7 +66,7 @@ function definedNames(graph: Graph): ReadonlySet<string> {
 }
 
 /** Renames values that `graph` makes, where they are made, read, declared and returned. */
-function renameValues(graph: Graph, names: ReadonlyMap<string, string>): void {
+export function renameValues(graph: Graph, names: ReadonlyMap<string, string>): void {
   const renamed = (name: string): string => names.get(name) ?? name
   for (const [name, to] of names) {
     const tensor = graph.initializers.get(name)

@@ -39,7 +39,15 @@ const folded =
     return [rest.length === 0 && compute === undefined ? { ...first, values: undefined } : whole]
   }
 
-const comparison: FactRule = ({ inputs }) => [{ dtype: 'bool', shape: broadcast(inputs.map(({ shape }) => shape)) }]
+/** Comparisons and logic: booleans as 0 and 1. */
+const logic =
+  (compute: (a: number, b: number) => boolean): FactRule =>
+  ({ inputs }) => {
+    const [first, second] = inputs
+    if (first === undefined || second === undefined) return []
+    const values = combined({ ...first, dtype: 'int64' }, second, (a, b) => Number(compute(a, b)))
+    return [{ dtype: 'bool', shape: broadcast([first.shape, second.shape]), values }]
+  }
 
 function combined(a: Facts, b: Facts, compute: (a: number, b: number) => number): readonly Dimension[] | undefined {
   if (a.values === undefined || b.values === undefined) return undefined
@@ -91,27 +99,39 @@ const cast: FactRule = ({ node, input }) => {
   const { shape, values } = input(0)
   const integer = dtype === 'int64' || dtype === 'int32'
   const convert = (value: Dimension): Dimension => {
-    if (!isKnown(value)) return integer ? value : undefined
+    if (!isKnown(value)) return integer && input(0).dtype !== 'float32' ? value : undefined
+    if (dtype === 'bool') return Number(value !== 0)
     return rounded(integer ? Math.trunc(value) : value, dtype)
   }
-  return [{ dtype, shape, values: integer || dtype === 'float32' ? values?.map(convert) : undefined }]
+  return [{ dtype, shape, values: integer || dtype === 'float32' || dtype === 'bool' ? values?.map(convert) : undefined }]
 }
 
-const where: FactRule = ({ inputs, input }) => [{ dtype: input(1).dtype, shape: broadcast(inputs.map(({ shape }) => shape)) }]
+const where: FactRule = ({ inputs, input }) => {
+  const [condition, yes, no] = [input(0), input(1), input(2)].map(({ values }) => values)
+  const shape = broadcast(inputs.map(each => each.shape))
+  const length = Math.max(condition?.length ?? 0, yes?.length ?? 0, no?.length ?? 0)
+  const at = (values: readonly Dimension[] | undefined, index: number): Dimension => values?.[values.length === 1 ? 0 : index]
+  const chosen = Array.from({ length }, (_, index) => {
+    const flag = at(condition, index)
+    return isKnown(flag) ? at(flag !== 0 ? yes : no, index) : undefined
+  })
+  return [{ dtype: input(1).dtype, shape, values: shape !== undefined && shape.length <= 1 && length > 0 ? chosen : undefined }]
+}
 
 const identity: FactRule = ({ input }) => [input(0)]
 
 const likeFirstOps =
   'Acos Acosh Asin Asinh Atan Atanh BatchNormalization Bernoulli BitwiseNot Celu Clip Cos Cosh CumSum Elu Erf Exp Gelu GroupNormalization HardSigmoid HardSwish Hardmax InstanceNormalization LRN LayerNormalization LeakyRelu Log LogSoftmax LpNormalization MeanVarianceNormalization Mish PRelu RMSNormalization Reciprocal ReverseSequence Round ScatterElements Scatter ScatterND Selu Shrink Sigmoid Sign Sin Sinh Softmax Softplus Softsign Sqrt Swish Tan Tanh ThresholdedRelu Trilu'
 
+/** Types and sizes of the tests on one value. */
 const likeFirstBool: FactRule = ({ input }) => [{ dtype: 'bool', shape: input(0).shape }]
 
 export const elementwiseRules: readonly (readonly [string, FactRule])[] = [
   ...likeFirstOps.split(' ').map(name => [name, likeFirst] as const),
-  ...['Not', 'IsNaN', 'IsInf'].map(name => [name, likeFirstBool] as const),
-  ...['Equal', 'Greater', 'GreaterOrEqual', 'Less', 'LessOrEqual', 'And', 'Or', 'Xor'].map(name => [name, comparison] as const),
+  ...['IsNaN', 'IsInf'].map(name => [name, likeFirstBool] as const),
   ['Abs', mapped(Math.abs)],
   ['Add', binary((a, b) => a + b)],
+  ['And', logic((a, b) => a !== 0 && b !== 0)],
   ['Cast', cast],
   ['CastLike', ({ input }) => [{ dtype: input(1).dtype, shape: input(0).shape }]],
   ['Ceil', mapped(Math.ceil)],
@@ -122,20 +142,33 @@ export const elementwiseRules: readonly (readonly [string, FactRule])[] = [
       binary(input(0).dtype === 'float32' ? (a, b) => a / b : (a, b) => Math.trunc(a / b))({ inputs, input, ...given }),
   ],
   ['Dropout', likeFirst],
+  ['Equal', logic((a, b) => a === b)],
   ['Floor', mapped(Math.floor)],
+  ['Greater', logic((a, b) => a > b)],
+  ['GreaterOrEqual', logic((a, b) => a >= b)],
   ['Identity', identity],
+  ['Less', logic((a, b) => a < b)],
+  ['LessOrEqual', logic((a, b) => a <= b)],
   ['Max', folded(Math.max)],
   ['Mean', folded(undefined)],
   ['Min', folded(Math.min)],
   ['Mod', modulo()],
   ['Mul', binary((a, b) => a * b)],
   ['Neg', mapped(value => (value === 0 ? 0 : -value))],
+  [
+    'Not',
+    ({ input }) => [
+      { dtype: 'bool', shape: input(0).shape, values: input(0).values?.map(value => (isKnown(value) ? Number(value === 0) : undefined)) },
+    ],
+  ],
+  ['Or', logic((a, b) => a !== 0 || b !== 0)],
   ['Pow', ({ inputs, input }) => [{ dtype: input(0).dtype, shape: broadcast(inputs.map(({ shape }) => shape)) }]],
   ['QuantizeLinear', ({ input }) => [{ dtype: input(2).dtype ?? 'uint8', shape: input(0).shape }]],
   ['Relu', mapped(value => Math.max(value, 0))],
   ['Sub', binary((a, b) => a - b)],
   ['Sum', folded((a, b) => a + b)],
   ['Where', where],
+  ['Xor', logic((a, b) => (a !== 0) !== (b !== 0))],
 ]
 
 /** Mod of integers takes the sign of the divisor (fmod = 0). */

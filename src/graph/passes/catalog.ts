@@ -8,6 +8,7 @@ import { fuseBatchNorm } from './fuse-batch-norm.js'
 import { fuseBias } from './fuse-bias.js'
 import { fusePad } from './fuse-pad.js'
 import { fuseScale } from './fuse-scale.js'
+import { inlineIf } from './inline-if.js'
 import { meanToPool } from './mean-to-pool.js'
 import { removeIdentity } from './remove-identity.js'
 import { removeUnused } from './remove-unused.js'
@@ -24,6 +25,7 @@ export const passes = [
   fuseBias,
   fusePad,
   fuseScale,
+  inlineIf,
   meanToPool,
   removeIdentity,
   removeUnused,

@@ -36,6 +36,7 @@ function certain({ dtype, shape, values }: Facts): ConstantTensor | undefined {
   if (dtype === 'float32') return constant(dtype, sizes, Float32Array.from(numbers))
   if (!numbers.every(Number.isSafeInteger)) return undefined
   if (dtype === 'int64') return constant(dtype, sizes, BigInt64Array.from(numbers, BigInt))
+  if (dtype === 'bool') return constant(dtype, sizes, Uint8Array.from(numbers))
   return dtype === 'int32' ? constant(dtype, sizes, Int32Array.from(numbers)) : undefined
 }
 

@@ -25,7 +25,7 @@ const cases: readonly Case[] = [
   ...['Abs', 'Ceil', 'Floor', 'Identity', 'Neg', 'Relu', 'Sigmoid', 'Softmax', 'Erf', 'HardSwish', 'Dropout'].map(name => ({ name })),
   ...['Add', 'Sub', 'Mul', 'Div', 'Pow'].map(name => ({ name, inputs: [seeded([3, 1, 1])] })),
   ...['Max', 'Min', 'Sum', 'Mean'].map(name => ({ name, inputs: [seeded([8]), seeded([5, 1, 1, 1, 1])] })),
-  { name: 'Greater', inputs: [seeded([8])], types: ['bool'] },
+  ...['Greater', 'GreaterOrEqual', 'Less', 'LessOrEqual', 'Equal'].map((name): Case => ({ name, inputs: [seeded([8])], types: ['bool'] })),
   { name: 'Cast', attributes: { to: int(7) }, types: ['int64'] },
   { name: 'Conv', inputs: [seeded([4, 3, 3, 3])] },
   {
@@ -186,4 +186,29 @@ test('a model that contradicts itself gives no sizes, and no exception', async t
       }
     }
   }
+})
+
+test('comparisons, logic and choice of short vectors are computed as the engine does', async t => {
+  const constants = {
+    a: i64([4], [1, -2, 3, 4]),
+    b: i64([1], [3]),
+    p: { dtype: 'bool', shape: [4], bytes: Uint8Array.of(1, 0, 1, 0) },
+    q: { dtype: 'bool', shape: [4], bytes: Uint8Array.of(1, 1, 0, 0) },
+  } as const
+  const bool = ['bool'] as const
+  const nodes = [
+    ...['Equal', 'Greater', 'GreaterOrEqual', 'Less', 'LessOrEqual'].map(name => op(name, ['a', 'b'], name)),
+    ...['And', 'Or', 'Xor'].map(name => op(name, ['p', 'q'], name)),
+    op('Not', ['p'], 'Not'),
+    op('Where', ['p', 'a', 'b'], 'Where'),
+    op('Cast', ['a'], 'Cast', { to: int(9) }),
+    op('Cast', ['p'], 'Back', { to: int(7) }),
+  ]
+  const outputs = Object.fromEntries(
+    nodes.map(({ name }): [string, Declared] => [name, ['Where', 'Back'].includes(name) ? ['int64'] : bool]),
+  )
+  const model = buildModel({ inputs: {}, outputs, constants, nodes })
+  const found = await runModel(model, {})
+  const facts = inferFacts(model.graph, { opset: 17, rules: factRules })
+  for (const { name } of nodes) t.same(facts(name).values, [...found[name]!.data].map(Number), name)
 })

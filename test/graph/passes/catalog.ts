@@ -12,6 +12,7 @@ test('passes run in this order', async t => {
       'remove-identity',
       'fold-shapes',
       'fold-constants',
+      'inline-if',
       'canonical-hard-sigmoid',
       'canonical-hard-swish',
       'mean-to-pool',
