@@ -122,6 +122,7 @@ export class Stand {
   /** SIGTERM; resolves with the exit code. */
   async stopDaemon(): Promise<number | null> {
     if (this.#daemon === undefined) return null
+    if (this.#daemon.exitCode !== null || this.#daemon.signalCode !== null) return this.#daemon.exitCode
     const gone = once(this.#daemon, 'exit')
     this.#daemon.kill('SIGTERM')
     return ((await gone) as [number | null])[0]
@@ -171,7 +172,7 @@ export class Stand {
   async publish(
     topic: string,
     body: Uint8Array,
-    { contentType, properties = {}, qos = 1, limitMs = 30_000 }: PublishOptions,
+    { contentType, properties: given = {}, qos = 1, limitMs = 30_000 }: PublishOptions,
   ): Promise<Answer> {
     const correlation = randomUUID()
     const started = performance.now()
@@ -181,15 +182,17 @@ export class Stand {
         clearTimeout(timer)
         resolve(found)
       })
-      this.client.publish(topic, Buffer.from(body.buffer, body.byteOffset, body.byteLength), {
-        qos,
-        properties: {
-          responseTopic: 'quantd-reply/bench/one',
-          correlationData: Buffer.from(correlation),
-          contentType,
-          userProperties: { ...properties },
+      const properties = { responseTopic: 'quantd-reply/bench/one', correlationData: Buffer.from(correlation), contentType }
+      const userProperties = { ...given }
+      this.client.publish(
+        topic,
+        Buffer.from(body.buffer, body.byteOffset, body.byteLength),
+        // An empty record of user properties makes MQTT.js drop the packet without a word.
+        { qos, properties: Object.keys(userProperties).length === 0 ? properties : { ...properties, userProperties } },
+        error => {
+          if (error) reject(error)
         },
-      })
+      )
     })
     this.#answers.delete(correlation)
     const said = { ...(packet.properties?.userProperties as Record<string, string> | undefined) }
