@@ -26,7 +26,7 @@ function packBundle(path: string): NodeJS.ReadableStream {
 }
 
 /** Uploads the bundle and loads it; from afar only an address can be named. */
-async function load(gateway: GatewayClient, bundle: string, { sha256, name }: Options): Promise<Json> {
+export async function load(gateway: GatewayClient, bundle: string, { sha256, name }: Pick<Options, 'sha256' | 'name'>): Promise<Json> {
   if (bundle.startsWith('https://')) {
     if (sha256 === undefined) throw new QuantdError('ERR_CLI_USAGE', 'a bundle at an address needs --sha256, the hash of its bytes')
     return gateway.command('load', given({ url: bundle, sha256, name }))

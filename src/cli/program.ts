@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander'
 import { setLogLevel } from '../log.js'
 import { packageRoot } from '../paths.js'
 import { activateCommand } from './activate.js'
+import { benchCommand } from './bench/bench.js'
 import { cancelCommand } from './cancel.js'
 import { captureCommand } from './capture.js'
 import { checkConfigCommand } from './check-config.js'
@@ -51,6 +52,7 @@ export const commandCatalog = [
   resumeCommand,
   reloadConfigCommand,
   logLevelCommand,
+  benchCommand,
   doctorCommand,
   checkConfigCommand,
 ] as const satisfies readonly ((context: CliContext) => Command)[]
