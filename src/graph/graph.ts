@@ -124,8 +124,7 @@ export class Graph {
     invariant(at >= 0 || removed.length === 0, 'nodes to replace are not in the graph')
     const before = removed.length === 0 ? this.#nodes.length : at
     const rest = this.#nodes.filter(node => !gone.has(node))
-    rest.splice(before, 0, ...added)
-    this.setNodes(rest)
+    this.setNodes([...rest.slice(0, before), ...added, ...rest.slice(before)])
   }
 
   replaceNode(old: Node, node: Node): void {
@@ -210,8 +209,8 @@ export class Graph {
 export function readsOf(node: Node): readonly string[] {
   const reads = node.inputs.filter(input => input !== '')
   for (const attribute of node.attributes.values()) {
-    if (attribute.kind === 'graph') reads.push(...capturesOf(attribute.value))
-    if (attribute.kind === 'graphs') for (const graph of attribute.value) reads.push(...capturesOf(graph))
+    const graphs = attribute.kind === 'graph' ? [attribute.value] : attribute.kind === 'graphs' ? attribute.value : []
+    for (const graph of graphs) for (const value of capturesOf(graph)) reads.push(value)
   }
   return reads
 }

@@ -45,7 +45,10 @@ export function inferFacts(graph: Graph, { opset, rules, outer }: FactOptions): 
   const facts = new Map<string, Facts>()
   const learn = (value: string, found: Facts): void => void facts.set(value, cleaned(found))
   const look = (value: string): Facts => (value === '' ? nothing : (facts.get(value) ?? outer?.(value) ?? nothing))
-  for (const { name, dtype, shape } of graph.inputs) learn(name, { dtype, shape: outer === undefined ? shape : undefined })
+  const seen = new Set<string>()
+  for (const { name, dtype, shape } of graph.inputs) {
+    learn(name, { dtype, shape: outer === undefined ? shape?.map((size, axis) => ownName(size, `${name}.${axis}`, seen)) : undefined })
+  }
   for (const [name, tensor] of graph.initializers) learn(name, factsOfConstant(tensor))
   for (const node of graph.nodes) {
     const rule = node.domain === '' ? rules.get(node.opType) : undefined
@@ -56,6 +59,14 @@ export function inferFacts(graph: Graph, { opset, rules, outer }: FactOptions): 
     })
   }
   return look
+}
+
+/** Exporters give one name to sizes that differ (height and width both 'dynamic'), and engines let them: only the first keeps it. */
+function ownName(size: Dimension, place: string, seen: Set<string>): Dimension {
+  if (typeof size !== 'string') return size
+  const name = seen.has(size) ? `${size}@${place}` : size
+  seen.add(name)
+  return name
 }
 
 /** Sizes that are no sizes (of a model that contradicts itself) and ranks beyond any use are unknown. */

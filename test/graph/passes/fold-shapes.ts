@@ -2,7 +2,7 @@ import { test } from 'tap'
 import { int, ints, string } from '../../../src/graph/node.js'
 import { foldShapes } from '../../../src/graph/passes/fold-shapes.js'
 import { constantData } from '../../../src/graph/tensor/tensor.js'
-import { i64, op, seeded } from '../../fixtures/graph-builder.js'
+import { floats, i64, op, seeded } from '../../fixtures/graph-builder.js'
 import { assertRewritten, opTypes } from '../../fixtures/rewritten.js'
 
 const one = { zero: i64([], [0]), axes0: i64([1], [0]) }
@@ -101,6 +101,23 @@ test('sizes behind convolutions and pools are followed, whatever the exporter do
     })
     t.notOk(opTypes(graph).includes('Slice'), title)
   }
+})
+
+test('two sizes that share a name are not taken for equal', async t => {
+  const graph = await assertRewritten(t, foldShapes, {
+    title: 'height and width swapped',
+    changes: 0,
+    inputs: { x: ['float32', ['N', 'dynamic', 'dynamic']] },
+    feeds: { x: floats([2, 3, 5]) },
+    constants: { ...one, one: unit(1), two: unit(2) },
+    nodes: [
+      op('Shape', ['x'], 's'),
+      ...['zero', 'two', 'one'].flatMap(at => [op('Gather', ['s', at], `d${at}`), op('Unsqueeze', [`d${at}`, 'axes0'], `u${at}`)]),
+      op('Concat', ['uzero', 'utwo', 'uone'], 'to', { axis: int(0) }),
+      op('Reshape', ['x', 'to'], 'y'),
+    ],
+  })
+  t.ok(opTypes(graph).includes('Concat'))
 })
 
 test('what depends on the free batch stays', async t => {
