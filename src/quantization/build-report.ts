@@ -3,6 +3,7 @@ import type { Model } from '../graph/graph.js'
 import type { Candidate } from './candidate.js'
 import type { QuantizeRequest } from './contract.js'
 import { coverageGap, coverageOf } from './coverage.js'
+import type { Codes } from './lowering/emitter.js'
 import type { ActivationMode } from './ranges/affine.js'
 import { rangeOf } from './ranges/affine.js'
 import type { Judgement, LayerEntry, QuantizerEntry, Report } from './report/report.js'
@@ -44,7 +45,7 @@ export function buildReport({ request, model, chosen, weightRange, sampleCount, 
     coverage: coverageOf(placed),
     integer_kernels: kernels.integer,
     layers: layerEntries(chosen),
-    quantizers: quantizerEntries(candidate),
+    quantizers: quantizerEntries(candidate, request.spec.activationCodes),
     notes: [...chosen.notes, ...(gap === undefined ? [] : [gap])],
     stages: [...stages],
     engine: { name: request.engine.name, version: request.engine.version() },
@@ -66,20 +67,21 @@ function layerEntries({ candidate, noise }: Chosen): LayerEntry[] {
   })
 }
 
-function quantizerEntries({ recipe, placement, parameters, weights }: Candidate): QuantizerEntry[] {
+function quantizerEntries({ recipe, placement, parameters, weights }: Candidate, activationCodes: Codes): QuantizerEntry[] {
   const activations = [...placement.quantizers.values()].map((quantizer): QuantizerEntry => {
     const { dequantize, estimator } = parameters.get(quantizer.value)!
     const mode: ActivationMode = quantizer.signed ? 'symmetric' : recipe.mode
+    const codes: Codes = quantizer.signed ? 'int8' : activationCodes
     return {
       tensor: quantizer.value,
       of: 'activation',
       scheme: mode,
       granularity: 'per-tensor',
-      codes: quantizer.signed ? 'int8' : 'uint8',
+      codes,
       estimator,
       range: rangeOf(dequantize),
       scale: dequantize.scale,
-      zero_point: quantizer.signed ? dequantize.zeroPoint - 128 : dequantize.zeroPoint,
+      zero_point: codes === 'int8' ? dequantize.zeroPoint - 128 : dequantize.zeroPoint,
     }
   })
   const constants = [...weights].map(([node, { scales, axis }]): QuantizerEntry => {

@@ -22,6 +22,8 @@ export interface CandidateContext {
   readonly shapes: Shapes
   readonly statistics: Statistics
   readonly weightRange: 'full' | 'half'
+  /** Operators that the device takes in int8. */
+  readonly ops: ReadonlySet<string>
   readonly activationCodes: Codes
   readonly biasCorrection: boolean
 }
@@ -54,10 +56,14 @@ export class CandidateMaker {
     this.context = context
   }
 
+  place(keepFloat: Recipe['keepFloat']): Placement {
+    const { model, shapes, ops } = this.context
+    return place({ graph: model.graph, shapes, keepFloat, ops })
+  }
+
   make(recipe: Recipe): Candidate {
     const { model, shapes, statistics, activationCodes } = this.context
-    const { graph } = model
-    const placement = place({ graph, shapes, keepFloat: recipe.keepFloat })
+    const placement = this.place(recipe.keepFloat)
     const parameters = assignParameters({
       placement,
       statistics,

@@ -26,7 +26,7 @@ import { stackSamples } from './statistics/stack-samples.js'
 import type { ChannelMeans, StatisticsWanted } from './statistics/statistics.js'
 
 /** Bytes of float answers that are kept to hold candidates to. */
-const referenceBytes = 48 * 2 ** 20
+const referenceBytes = 32 * 2 ** 20
 
 /**
  * Float model in, QDQ int8 model and its report out: import, place, observe, quantize, evaluate, judge. The same request gives the same bytes.
@@ -44,7 +44,8 @@ export async function quantize(request: QuantizeRequest): Promise<QuantizeResult
   clock.start('place')
   const { shapes, batch } = await measure(request, model, sampleCount)
   const keepFloat = new Map(settings.keep_float.map(name => [name, 'asked for (keep_float)']))
-  const placement = place({ graph: model.graph, shapes, keepFloat })
+  const ops = new Set(Object.keys(spec.ops))
+  const placement = place({ graph: model.graph, shapes, keepFloat, ops })
   clock.start('observe')
   const output = judgedOutput(model, judging)
   const { statistics, reference } = await observe({
@@ -66,7 +67,15 @@ export async function quantize(request: QuantizeRequest): Promise<QuantizeResult
   clock.start('quantize')
   const weightRange = settings.weight_range === 'auto' ? spec.weightRange : settings.weight_range
   const { activationCodes } = spec
-  const maker = new CandidateMaker({ model, shapes, statistics, weightRange, activationCodes, biasCorrection: settings.bias_correction })
+  const maker = new CandidateMaker({
+    model,
+    shapes,
+    statistics,
+    weightRange,
+    ops,
+    activationCodes,
+    biasCorrection: settings.bias_correction,
+  })
   clock.start('evaluate')
   const chosen = await searchCandidates({ maker, keepFloat, request, judging, reference, output, batch, onProgress })
   clock.start('judge')

@@ -1,5 +1,6 @@
 import type { Session } from '../engines/engine.js'
 import type { Tensor } from '../graph/tensor/tensor.js'
+import type { DeviceSpec } from '../hardware/device-spec.js'
 import type { Judging } from './accuracy/choose-metric.js'
 import { signalLimits } from './accuracy/signal.js'
 import { chooseShrink } from './algorithms/choose-shrink.js'
@@ -9,7 +10,6 @@ import type { QuantizeRequest } from './contract.js'
 import { coverageFloor, coverageOf } from './coverage.js'
 import { evaluate } from './evaluate.js'
 import type { Kernels } from './lowering/count-kernels.js'
-import { place } from './placement/place.js'
 import type { Placement } from './placement/placement.js'
 import type { ActivationMode } from './ranges/affine.js'
 import { type RangeEstimatorName, rangeEstimator } from './ranges/catalog.js'
@@ -81,8 +81,7 @@ class Search {
     const { request, maker, keepFloat } = this.#options
     const scheme = schemeOf(request.settings)
     const seed = seedMode(maker.context.model.graph)
-    const modes: readonly ActivationMode[] =
-      scheme === 'auto' ? [seed.mode, seed.mode === 'symmetric' ? 'asymmetric' : 'symmetric'] : [scheme]
+    const modes = scheme === 'auto' ? schemesOf(request.spec, seed.mode) : [scheme]
     const estimators: readonly RangeEstimatorName[] =
       request.settings.range_estimator === 'auto' ? ['min-max', 'quantile', 'mean-min-max'] : [request.settings.range_estimator]
     let best: Opened | undefined
@@ -92,7 +91,8 @@ class Search {
     }
     const first = best!
     const other = modes[1]
-    if (other === undefined) return { ...first, why: `${scheme} was asked for` }
+    if (other === undefined)
+      return { ...first, why: scheme === 'auto' ? `the device takes ${modes[0]} activations only` : `${scheme} was asked for` }
     const suggestion = `the model suggests ${seed.mode} (${seed.because})`
     if (isNearlyLossless(first.evaluation)) return { ...first, why: `${suggestion}, and that keeps ${decibels(first.evaluation)}` }
     const measured = await this.#open(await this.#recipe({ ...first.candidate.recipe, mode: other }))
@@ -119,11 +119,11 @@ class Search {
     const estimator = rangeEstimator(recipe.estimator)
     if (estimator.shrink === undefined) return recipe
     const { maker, request, reference } = this.#options
-    const { model, shapes, statistics } = maker.context
+    const { model, statistics } = maker.context
     const { samples, settings, engine, signal } = request
     const shrink = await chooseShrink({
       model,
-      placement: place({ graph: model.graph, shapes, keepFloat: recipe.keepFloat }),
+      placement: maker.place(recipe.keepFloat),
       statistics,
       estimator,
       mode: recipe.mode,
@@ -219,6 +219,14 @@ class Search {
       threads: request.settings.threads,
     })
   }
+}
+
+/** Schemes that the device takes for the inputs of its products, the likely one first. */
+function schemesOf({ ops, quantizers }: DeviceSpec, likely: ActivationMode): readonly ActivationMode[] {
+  const allowed = new Set(['Conv', 'Gemm', 'MatMul'].flatMap(op => ops[op]?.activations ?? []).map(name => quantizers[name]!.mode))
+  const other: ActivationMode = likely === 'symmetric' ? 'asymmetric' : 'symmetric'
+  const modes = [likely, other].filter(mode => allowed.has(mode))
+  return modes.length === 0 ? [likely] : modes
 }
 
 /** `performance` is symmetric, `mixed` and `accuracy` are asymmetric (quantization.md 2.5); a scheme that is named wins over the preset. */

@@ -13,6 +13,8 @@ export interface PlaceOptions {
   readonly shapes: Shapes
   /** Nodes that stay float, by name, and why. */
   readonly keepFloat: ReadonlyMap<string, string>
+  /** Operators that the device takes in int8; those that only move codes need not be listed. */
+  readonly ops: ReadonlySet<string>
 }
 
 /** Codes of 0..1 in 256 steps: what Softmax and Sigmoid give (quantization.md 6.2). */
@@ -38,11 +40,12 @@ export function place(options: PlaceOptions): Placement {
   return { units: placed, quantizers: placeQuantizers(graph, shapes, placed), layers: placedLayers(options, { units, placed, refused }) }
 }
 
-function refusals({ graph, keepFloat }: PlaceOptions, units: ReadonlyMap<Node, Unit>): Map<Node, string> {
+function refusals({ graph, keepFloat, ops }: PlaceOptions, units: ReadonlyMap<Node, Unit>): Map<Node, string> {
   const refused = new Map<Node, string>()
   for (const node of findSqueezeExcite(graph))
     refused.set(node, 'gate of a squeeze-excite block: no time in it, and it scales whole channels')
-  for (const node of units.keys()) {
+  for (const [node, { form }] of units) {
+    if (form !== 'move' && !ops.has(node.opType)) refused.set(node, `the device takes no int8 ${node.opType}`)
     const reason = keepFloat.get(node.name)
     if (reason !== undefined) refused.set(node, reason)
   }
