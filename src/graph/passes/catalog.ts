@@ -1,5 +1,6 @@
 import { canonicalHardSigmoid } from './canonical-hard-sigmoid.js'
 import { canonicalHardSwish } from './canonical-hard-swish.js'
+import { canonicalLayerNorm } from './canonical-layer-norm.js'
 import { constantsToInitializers } from './constants-to-initializers.js'
 import { type Pass, type Phase, phases } from './define-pass.js'
 import { foldConstants } from './fold-constants.js'
@@ -18,6 +19,7 @@ import { shiftIntoNext } from './shift-into-next.js'
 export const passes = [
   canonicalHardSigmoid,
   canonicalHardSwish,
+  canonicalLayerNorm,
   constantsToInitializers,
   foldConstants,
   foldShapes,

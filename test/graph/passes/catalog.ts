@@ -15,6 +15,7 @@ test('passes run in this order', async t => {
       'inline-if',
       'canonical-hard-sigmoid',
       'canonical-hard-swish',
+      'canonical-layer-norm',
       'mean-to-pool',
       'fuse-batch-norm',
       'fuse-pad',
