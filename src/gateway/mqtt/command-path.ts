@@ -19,6 +19,8 @@ export interface CommandPathOptions {
   readonly journal: Journal
   readonly answers: Answers
   readonly requireExpiry: () => boolean
+  /** After each command that ran: the state may be another. */
+  readonly onRun: () => void
 }
 
 /** Largest body of a command. */
@@ -158,6 +160,7 @@ export class CommandPath {
     } finally {
       // After its time limit a command that goes on is told to stop.
       ended.abort()
+      this.#options.onRun()
     }
   }
 }

@@ -145,6 +145,7 @@ export class MqttGateway {
       journal,
       answers: this.#controlAnswers,
       requireExpiry: () => options.config().mqtt.require_command_expiry,
+      onRun: () => this.#look(),
     })
     this.#feedback = new FeedbackPath({ capture: services.capture, answers: this.#controlAnswers })
   }

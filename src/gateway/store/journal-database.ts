@@ -111,9 +111,9 @@ export class JournalDatabase {
     begin.run()
     try {
       const results = operations.map(apply)
-      crashPoint('journal.before-commit')
+      for (const { do: what } of operations) crashPoint(`journal.${what}-uncommitted`)
       commit.run()
-      crashPoint('journal.after-commit')
+      for (const { do: what } of operations) crashPoint(`journal.${what}-committed`)
       return results
     } catch (error) {
       if (this.#database.inTransaction) rollback.run()
