@@ -7,8 +7,9 @@ import { readModel } from '../../../src/graph/onnx/read.js'
 import { writeModel } from '../../../src/graph/onnx/write.js'
 import { prepareModel } from '../../../src/graph/passes/prepare.js'
 import type { Tensor } from '../../../src/graph/tensor/tensor.js'
+import { subgraphsOf } from '../../../src/graph/verify.js'
 import { packageRoot } from '../../../src/paths.js'
-import { buildModel, difference, f32, floats, op, runModel, seeded, seededFloats } from '../../fixtures/graph-builder.js'
+import { buildGraph, buildModel, difference, f32, floats, i64, op, runModel, seeded, seededFloats } from '../../fixtures/graph-builder.js'
 import { evaluateHere } from '../../fixtures/rewritten.js'
 
 const shared = join(packageRoot, '../shared/models')
@@ -125,4 +126,90 @@ test('what cannot be lifted is refused, or left at its opset on request', async 
   await t.rejects(prepareModel(model, { evaluate: evaluateHere }), { code: 'ERR_ONNX_UPGRADE' })
   const kept = await prepareModel(model, { evaluate: evaluateHere, lift: false })
   t.equal(kept.opsets.get(''), 9)
+})
+
+test('bodies of loops, scans and branches are prepared where they stand', async t => {
+  const value = (tensor: ReturnType<typeof f32>) => ({ value: { kind: 'tensor', value: tensor } as const })
+  const body = buildGraph({
+    inputs: { i: ['int64', []], go: ['bool', []], state: ['float32', ['N', 3, 4, 4]] },
+    outputs: { still: ['bool', []], next: ['float32', ['N', 3, 4, 4]], shown: ['float32'] },
+    nodes: [
+      op('Identity', ['go'], 'still'),
+      op('Constant', [], 'kw', value(seeded([3, 3, 1, 1]))),
+      op('Identity', ['kw'], 'kv'),
+      op('Conv', ['state', 'kv'], 'c'),
+      op('BatchNormalization', ['c', 'g', 'g', 'g', 'v'], 'n'),
+      op('Add', ['n', 'same'], 'next'),
+      op('ReduceMean', ['next'], 'shown', { axes: { kind: 'ints', value: [2, 3] } }),
+    ],
+  })
+  const step = buildGraph({
+    inputs: { sum: ['float32', [3]], row: ['float32', [3]] },
+    outputs: { more: ['float32', [3]], out: ['float32', [3]] },
+    nodes: [op('Identity', ['row'], 'r'), op('Add', ['sum', 'r'], 'a'), op('Identity', ['a'], 'more'), op('Squeeze', ['r'], 'out')],
+  })
+  const branch = (opType: string) =>
+    buildGraph({
+      inputs: {},
+      outputs: { z: ['float32'] },
+      nodes: [op('Identity', ['same'], 'o'), op(opType, ['o'], 'q'), op('Identity', ['q'], 'z')],
+    })
+  const model = buildModel({
+    opset: 11,
+    inputs: { x: ['float32', ['N', 3, 4, 4]] },
+    outputs: { last: ['float32'], shown: ['float32'], sums: ['float32'], chosen: ['float32'] },
+    constants: { times: i64([], [3]), g: seeded([3], 2), v: f32([3], [1, 2, 3]), start: f32([3], [0, 0, 0]), zero: f32([], [0]) },
+    nodes: [
+      op('Identity', ['x'], 'same'),
+      op('ReduceSum', ['x'], 'total', { keepdims: { kind: 'int', value: 0 } }),
+      op('Greater', ['total', 'zero'], 'positive'),
+      op('Cast', ['times'], 'go', { to: { kind: 'int', value: 9 } }),
+      op('Loop', ['times', 'go', 'same'], ['last', 'shown'], { body: { kind: 'graph', value: body } }),
+      op('ReduceMax', ['x'], 'rows', { axes: { kind: 'ints', value: [2, 3] }, keepdims: { kind: 'int', value: 0 } }),
+      op('Scan', ['start', 'rows'], ['end', 'sums'], { body: { kind: 'graph', value: step }, num_scan_inputs: { kind: 'int', value: 1 } }),
+      op('If', ['positive'], 'chosen', {
+        then_branch: { kind: 'graph', value: branch('Relu') },
+        else_branch: { kind: 'graph', value: branch('Neg') },
+      }),
+    ],
+  })
+  const feeds = { x: floats([2, 3, 4, 4]) }
+  const prepared = await prepareModel(model, { evaluate: evaluateHere, verify: true })
+  t.ok(difference(await runModel(model, feeds), await runModel(prepared, feeds)) < 1e-5)
+  const inside = Object.fromEntries(
+    prepared.graph.nodes.map(node => [node.opType, subgraphsOf(node).map(graph => graph.nodes.map(({ opType }) => opType))]),
+  )
+  t.same(inside.Loop, [['Identity', 'Conv', 'Add', 'GlobalAveragePool']])
+  t.same(inside.Scan, [['Add', 'Squeeze']])
+  t.same(inside.If, [['Relu'], ['Neg']])
+})
+
+test('at its own opset a model is prepared as far as its operators go', async t => {
+  const model = buildModel({
+    opset: 9,
+    irVersion: 4,
+    inputs: { x: ['float32', ['N', 3, 4, 4]] },
+    outputs: { y: ['float32'] },
+    constants: { w: seeded([4, 3, 1, 1]), g: seeded([4], 2), v: f32([4], [1, 2, 3, 4]) },
+    nodes: [
+      op('Conv', ['x', 'w'], 'c'),
+      op('BatchNormalization', ['c', 'g', 'g', 'g', 'v'], 'n'),
+      op('Dropout', ['n'], 'd'),
+      op('Shape', ['d'], 's'),
+      op('Slice', ['s'], 'b', { starts: { kind: 'ints', value: [0] }, ends: { kind: 'ints', value: [2] } }),
+      op('Reshape', ['d', 'to'], 'r'),
+      op('Cast', ['b'], 'i', { to: { kind: 'int', value: 7 } }),
+      op('Concat', ['i', 'rest'], 'to', { axis: { kind: 'int', value: 0 } }),
+      op('Softmax', ['r'], 'y', { axis: { kind: 'int', value: 2 } }),
+    ].sort((a, b) => Number(a.name === 'r' || a.name === 'y') - Number(b.name === 'r' || b.name === 'y')),
+  })
+  model.graph.initializers.set('rest', i64([1], [16]))
+  const prepared = await prepareModel(model, { evaluate: evaluateHere, lift: false, verify: true })
+  t.same(
+    prepared.graph.nodes.map(({ opType }) => opType),
+    ['Conv', 'Reshape', 'Softmax'],
+  )
+  t.equal(prepared.opsets.get(''), 9)
+  const feeds = { x: floats([2, 3, 4, 4]) }
+  t.ok(difference(await runModel(model, feeds), await runModel(prepared, feeds)) < 1e-5)
 })
