@@ -1,6 +1,5 @@
 import { once } from 'node:events'
 import { type IncomingMessage, request } from 'node:http'
-import { createInterface } from 'node:readline'
 import { errorMessage, QuantdError } from '../../errors.js'
 import { isTerminal, type Job } from '../../gateway/jobs/job.js'
 import { type GatewayClient, type Json, listOf } from './gateway-client.js'
@@ -64,9 +63,13 @@ export class ControlClient implements GatewayClient {
     const response = await this.#send({ method: 'GET', path: `/jobs/${encodeURIComponent(jobId)}/events` })
     if (response.statusCode !== 200) throw new RemoteRefusal(JSON.parse(await text(response)))
     let last: Job | undefined
-    for await (const line of createInterface({ input: response })) {
-      last = JSON.parse(line) as Job
-      changed(last)
+    try {
+      for await (const line of lines(response)) {
+        last = JSON.parse(line) as Job
+        changed(last)
+      }
+    } catch (error) {
+      throw this.#broken(error)
     }
     if (last !== undefined && isTerminal(last.state)) return last
     throw new QuantdError('ERR_CLI_NO_ANSWER', `job ${jobId}: the daemon ended before the job did`, { details: { job_id: jobId } })
@@ -95,10 +98,25 @@ export class ControlClient implements GatewayClient {
       const [response] = (await once(sent, 'response')) as [IncomingMessage]
       return response
     } catch (error) {
-      if (this.#signal.aborted) throw new QuantdError('ERR_ABORTED', 'stopped', { cause: error })
-      if (error instanceof QuantdError) throw error
-      throw new QuantdError('ERR_CLI_NO_ANSWER', `${this.where}: ${errorMessage(error)}`, { cause: error })
+      throw this.#broken(error)
     }
+  }
+
+  /** What a broken connection means: we were stopped, or the daemon ended. */
+  #broken(error: unknown): QuantdError {
+    if (this.#signal.aborted) return new QuantdError('ERR_ABORTED', 'stopped', { cause: error })
+    if (error instanceof QuantdError) return error
+    return new QuantdError('ERR_CLI_NO_ANSWER', `${this.where}: ${errorMessage(error)}`, { cause: error })
+  }
+}
+
+/** Whole lines of a response as they come; readline would hide its errors. */
+async function* lines(response: IncomingMessage): AsyncGenerator<string> {
+  let rest = ''
+  for await (const chunk of response.setEncoding('utf8')) {
+    const parts = (rest + String(chunk)).split('\n')
+    rest = parts.pop() ?? ''
+    yield* parts
   }
 }
 

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { connect as connectTcp } from 'node:net'
-import type { IConnackPacket, IPublishPacket, MqttClient } from 'mqtt'
+import type { IClientPublishOptions, IConnackPacket, IPublishPacket, MqttClient } from 'mqtt'
 import type { Config } from '../../config/schema.js'
+import { withTimeout } from '../../time.js'
 import { type MqttAccount, type MqttSession, nextMessage, openMqttSession } from '../client/mqtt-session.js'
 
 /**
@@ -10,17 +11,15 @@ import { type MqttAccount, type MqttSession, nextMessage, openMqttSession } from
  * the one place that the ACL of mqtt-contract.md 4f lets a gateway both write and read.
  */
 export class BrokerLink {
-  readonly session: MqttSession
-  readonly connack: IConnackPacket | undefined
   readonly topic: string
+  #session: MqttSession
   readonly #target: { readonly broker: Config['broker']; readonly account: MqttAccount }
   readonly #others: MqttClient[] = []
 
   private constructor(session: MqttSession, target: { broker: Config['broker']; account: MqttAccount }) {
-    this.session = session
+    this.#session = session
     this.#target = target
     this.topic = `quantd-reply/${session.caller}/doctor-${randomUUID().slice(0, 8)}`
-    this.connack = session.connack
   }
 
   /** @throws ERR_CLI_BROKER */
@@ -29,8 +28,26 @@ export class BrokerLink {
     return new BrokerLink(await openMqttSession(target), target)
   }
 
+  get session(): MqttSession {
+    return this.#session
+  }
+
+  get connack(): IConnackPacket {
+    return this.#session.connack
+  }
+
   get version(): 4 | 5 {
-    return this.session.protocolVersion
+    return this.#session.protocolVersion
+  }
+
+  /** Connects again when a check made the broker close the connection, so that the next one starts afresh. */
+  async revive(): Promise<void> {
+    if (!this.#session.client.connected) this.#session = await openMqttSession({ ...this.#target, versions: [this.version] })
+  }
+
+  /** MQTT.js waits without end for an acknowledgement on a closed connection. @throws ERR_TIMEOUT */
+  async publish(topic: string, payload: string, options: IClientPublishOptions): Promise<void> {
+    await withTimeout(this.#session.client.publishAsync(topic, payload, options), 3000, `publish on ${topic}`)
   }
 
   /** Another connection of the same account and protocol version, with a client id of its own. */
@@ -69,6 +86,6 @@ export class BrokerLink {
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.session.client, ...this.#others].map(client => client.endAsync(true)))
+    await Promise.all([this.#session.client, ...this.#others].map(client => client.endAsync(true)))
   }
 }

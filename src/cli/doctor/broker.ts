@@ -66,7 +66,7 @@ const properties: Check = async link => {
 }
 
 const limits: Check = async (link, { serving, mqtt }) => {
-  const said = link.connack?.properties
+  const said = link.connack.properties
   if (said === undefined) return skip('limits', link.version === 4 ? 'MQTT 3.1.1 announces none' : 'the broker announces none')
   const wanted = Math.ceil(serving.max_payload_mb * 2 ** 20)
   const texts = [
@@ -92,7 +92,8 @@ const limits: Check = async (link, { serving, mqtt }) => {
 
 const retained: Check = async link => {
   const topic = `${link.topic}/retained`
-  await link.session.client.publishAsync(topic, 'kept', { qos: 1, retain: true })
+  if (link.connack.properties?.retainAvailable === false) return skip('retained', 'the broker announces that it keeps none')
+  await link.publish(topic, 'kept', { qos: 1, retain: true })
   try {
     const reader = await link.another()
     const arrival = nextMessage(reader, {
@@ -108,7 +109,7 @@ const retained: Check = async link => {
       'the broker or a bridge drops the retain flag: readers cannot tell old state from new',
     )
   } finally {
-    await link.session.client.publishAsync(topic, '', { qos: 1, retain: true })
+    await link.publish(topic, '', { qos: 1, retain: true })
   }
 }
 
@@ -200,7 +201,8 @@ export async function checkBroker(config: Config, account: MqttAccount): Promise
   }
   const run = async (name: string, check: Check): Promise<Finding> => {
     try {
-      return await withTimeout(check(link, config), 15_000, name)
+      await link.revive()
+      return await withTimeout(check(link, config), 8000, name)
     } catch (error) {
       const fix = `let the user of the gateway write and read below quantd-reply/${link.session.caller}/ (ACL of the README)`
       return fail(name, errorMessage(error), fix)
