@@ -32,7 +32,8 @@ export async function prepareModel(model: Model, { evaluate, lift = true, verify
   const start: Model = { ...model, irVersion: Math.max(model.irVersion, 4), graph: unshadow(namedNodes(cloneDeep(model.graph))) }
   start.graph.defaults = []
   if (opset === undefined) return start
-  for (const pass of orderedPasses('import')) await runPass(pass, start.graph, { opset, evaluate, verify })
+  // Folded first: an upgrade may have to know a scale or a rank that is computed from constants.
+  for (const pass of [...orderedPasses('import'), ...orderedPasses('fold')]) await runPass(pass, start.graph, { opset, evaluate, verify })
   const lifted = lift && opset < canonicalOpset ? liftOpset(start) : start
   const { graph } = lifted
   const options = { opset: lifted.opsets.get('')!, evaluate, verify }

@@ -213,3 +213,29 @@ test('at its own opset a model is prepared as far as its operators go', async t 
   const feeds = { x: floats([2, 3, 4, 4]) }
   t.ok(difference(await runModel(model, feeds), await runModel(prepared, feeds)) < 1e-5)
 })
+
+test('a scale computed from constants and declared sizes is known to the upgrade', async t => {
+  const model = buildModel({
+    opset: 10,
+    irVersion: 5,
+    inputs: { x: ['float32', ['N', 3, 4, 6]] },
+    outputs: { y: ['float32'] },
+    constants: { from: i64([1], [2]), to: i64([1], [4]), two: f32([], [2]), ones: f32([2], [1, 1]) },
+    nodes: [
+      op('Shape', ['x'], 's'),
+      op('Slice', ['s', 'from', 'to'], 'hw'),
+      op('Cast', ['hw'], 'f', { to: { kind: 'int', value: 1 } }),
+      op('Mul', ['f', 'two'], 'wanted'),
+      op('Div', ['wanted', 'f'], 'ratio'),
+      op('Concat', ['ones', 'ratio'], 'scales', { axis: { kind: 'int', value: 0 } }),
+      op('Resize', ['x', 'scales'], 'y'),
+    ],
+  })
+  const feeds = { x: floats([2, 3, 4, 6]) }
+  const prepared = await prepareModel(model, { evaluate: evaluateHere, verify: true })
+  t.same(
+    prepared.graph.nodes.map(({ opType }) => opType),
+    ['Resize'],
+  )
+  t.equal(difference(await runModel(model, feeds), await runModel(prepared, feeds)), 0)
+})
