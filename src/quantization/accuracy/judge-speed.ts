@@ -29,13 +29,14 @@ export function timingOf([float, int8]: readonly [readonly number[], readonly nu
  * counted from both ends. The whole span where there are too few values for that.
  */
 export function medianInterval(count: number): { readonly low: number; readonly high: number } {
-  let probability = 0.5 ** count
-  let cumulative = probability
+  // Logarithms: 2^-count is no number of its own from some 1,000 rounds on.
+  let probability = -count * Math.LN2
+  let cumulative = Math.exp(probability)
   let k = 0
   while (cumulative <= 0.025 && k < count / 2) {
     k += 1
-    probability *= (count - k + 1) / k
-    cumulative += probability
+    probability += Math.log((count - k + 1) / k)
+    cumulative += Math.exp(probability)
   }
   const low = Math.max(0, k - 1)
   return { low, high: Math.max(0, count - 1 - low) }

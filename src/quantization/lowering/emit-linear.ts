@@ -1,4 +1,4 @@
-import { int, intAttribute, isOp } from '../../graph/node.js'
+import { changeNode, int, intAttribute, isOp } from '../../graph/node.js'
 import { constant } from '../../graph/tensor/tensor.js'
 import { clamp, roundHalfEven } from '../ranges/affine.js'
 import type { UnitCall } from './lower.js'
@@ -27,7 +27,7 @@ export function emitLinear(call: UnitCall): void {
   if (isOp(main, 'Gemm') || (bias !== undefined && isMatrix)) {
     const attributes = { transB: int(isOp(main, 'Gemm') ? intAttribute(main, 'transB', 0) : 0) }
     const inputs = [data, weight, ...(bias === undefined ? [] : [integerBias(call, bias)])]
-    emitter.add({ name: main.name, opType: 'Gemm', inputs, output: result, attributes })
+    emitter.rewire(changeNode(main, { opType: 'Gemm', attributes }), inputs, [result])
     return
   }
   if (bias === undefined) {

@@ -1,0 +1,22 @@
+import { test } from 'tap'
+import { Signal } from '../../../src/quantization/accuracy/signal.js'
+
+const tensor = (...values: number[]) => ({ dtype: 'float32', shape: [1, values.length], data: Float32Array.from(values) }) as const
+
+test('the ratio is one of energies over all items', async t => {
+  const signal = new Signal()
+  signal.add(tensor(3, 4), tensor(3, 4))
+  signal.add(tensor(0, 5), tensor(0, 4.5))
+  t.ok(Math.abs(signal.snrDb - 10 * Math.log10(50 / 0.25)) < 1e-9)
+  t.equal(signal.cosine, 1)
+})
+
+test('no noise is 300 dB, no signal is none', async t => {
+  const same = new Signal()
+  same.add(tensor(1, 2), tensor(1, 2))
+  t.equal(same.snrDb, 300)
+  const silent = new Signal()
+  silent.add(tensor(0, 0), tensor(1, 0))
+  t.equal(silent.snrDb, -300)
+  t.equal(silent.cosine, 0)
+})
