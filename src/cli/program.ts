@@ -3,59 +3,36 @@ import { join } from 'node:path'
 import { Command, CommanderError } from 'commander'
 import { setLogLevel } from '../log.js'
 import { packageRoot } from '../paths.js'
-import { activateCommand } from './activate.js'
-import { benchCommand } from './bench/bench.js'
-import { cancelCommand } from './cancel.js'
-import { captureCommand } from './capture.js'
-import { checkConfigCommand } from './check-config.js'
 import type { CliContext, ExitCode } from './context.js'
-import { demoCommand } from './demo.js'
-import { devicesCommand } from './devices.js'
-import { doctorCommand } from './doctor/doctor.js'
-import { drainCommand } from './drain.js'
-import { eraseCommand } from './erase.js'
 import { exitCodeOf } from './exit-code.js'
-import { inferCommand } from './infer/infer.js'
-import { jobsCommand } from './jobs.js'
-import { loadCommand } from './load.js'
-import { logLevelCommand } from './log-level.js'
-import { modelsCommand } from './models.js'
 import { printError } from './output/print-error.js'
-import { pinCommand } from './pin.js'
-import { quantizeCommand } from './quantize.js'
-import { reloadConfigCommand } from './reload-config.js'
-import { requantizeCommand } from './requantize.js'
-import { resumeCommand } from './resume.js'
-import { rollbackCommand } from './rollback.js'
-import { runCommand } from './run.js'
-import { unloadCommand } from './unload.js'
 
-/** Every command, in the order of the help. */
-export const commandCatalog = [
-  runCommand,
-  demoCommand,
-  quantizeCommand,
-  devicesCommand,
-  modelsCommand,
-  jobsCommand,
-  loadCommand,
-  inferCommand,
-  unloadCommand,
-  requantizeCommand,
-  activateCommand,
-  rollbackCommand,
-  pinCommand,
-  captureCommand,
-  eraseCommand,
-  cancelCommand,
-  drainCommand,
-  resumeCommand,
-  reloadConfigCommand,
-  logLevelCommand,
-  benchCommand,
-  doctorCommand,
-  checkConfigCommand,
-] as const satisfies readonly ((context: CliContext) => Command)[]
+/** Every command, in the order of the help; loaded when it is asked for, so that a verb does not wait for the modules of the others. */
+export const commandCatalog = {
+  run: async () => (await import('./run.js')).runCommand,
+  demo: async () => (await import('./demo.js')).demoCommand,
+  quantize: async () => (await import('./quantize.js')).quantizeCommand,
+  devices: async () => (await import('./devices.js')).devicesCommand,
+  models: async () => (await import('./models.js')).modelsCommand,
+  jobs: async () => (await import('./jobs.js')).jobsCommand,
+  load: async () => (await import('./load.js')).loadCommand,
+  infer: async () => (await import('./infer/infer.js')).inferCommand,
+  unload: async () => (await import('./unload.js')).unloadCommand,
+  requantize: async () => (await import('./requantize.js')).requantizeCommand,
+  activate: async () => (await import('./activate.js')).activateCommand,
+  rollback: async () => (await import('./rollback.js')).rollbackCommand,
+  pin: async () => (await import('./pin.js')).pinCommand,
+  capture: async () => (await import('./capture.js')).captureCommand,
+  erase: async () => (await import('./erase.js')).eraseCommand,
+  cancel: async () => (await import('./cancel.js')).cancelCommand,
+  drain: async () => (await import('./drain.js')).drainCommand,
+  resume: async () => (await import('./resume.js')).resumeCommand,
+  'reload-config': async () => (await import('./reload-config.js')).reloadConfigCommand,
+  'log-level': async () => (await import('./log-level.js')).logLevelCommand,
+  bench: async () => (await import('./bench/bench.js')).benchCommand,
+  doctor: async () => (await import('./doctor/doctor.js')).doctorCommand,
+  'check-config': async () => (await import('./check-config.js')).checkConfigCommand,
+} as const satisfies Readonly<Record<string, () => Promise<(context: CliContext) => Command>>>
 
 function version(): string {
   return (JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')) as { version: string }).version
@@ -69,13 +46,16 @@ function prepare(command: Command, context: CliContext): Command {
   return command
 }
 
-export function createProgram(context: CliContext): Command {
+/** The program with the command that `args` begin with, or with all of them: for help, and to suggest the nearest name. */
+export async function createProgram(context: CliContext, args: readonly string[]): Promise<Command> {
+  const asked = Object.entries(commandCatalog).filter(([name]) => name === args[0])
+  const wanted = asked.length > 0 ? asked : Object.entries(commandCatalog)
   const program = new Command('quantd')
     .description('edge inference daemon: int8 models calibrated on the data of this very site, served over MQTT')
     .version(version())
     .enablePositionalOptions()
     .showHelpAfterError('(quantd help COMMAND shows what it takes)')
-  for (const make of commandCatalog) program.addCommand(make(context))
+  for (const make of await Promise.all(wanted.map(([, load]) => load()))) program.addCommand(make(context))
   return prepare(program, context)
 }
 
@@ -83,7 +63,7 @@ export function createProgram(context: CliContext): Command {
 export async function runProgram(args: readonly string[], context: CliContext): Promise<ExitCode> {
   if (context.env.QUANTD_LOG === undefined) setLogLevel('warn')
   try {
-    await createProgram(context).parseAsync([...args], { from: 'user' })
+    await (await createProgram(context, args)).parseAsync([...args], { from: 'user' })
     return context.exitCode
   } catch (error) {
     // commander has printed its own message: help and version end with 0, anything else is a wrong command line.

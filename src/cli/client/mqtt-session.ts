@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { connect, type IClientOptions, type IConnackPacket, type IPublishPacket, type MqttClient } from 'mqtt'
+import type { IClientOptions, IConnackPacket, IPublishPacket, MqttClient } from 'mqtt'
 import type { Config } from '../../config/schema.js'
 import { errorMessage, QuantdError } from '../../errors.js'
 
@@ -55,7 +55,12 @@ export interface MqttSession {
 }
 
 /** One attempt. Later errors are heard and dropped: each wait has its own limit, and MQTT.js would throw what nobody listens to. */
-function connectOnce(url: string, options: IClientOptions): Promise<{ readonly client: MqttClient; readonly connack: IConnackPacket }> {
+async function connectOnce(
+  url: string,
+  options: IClientOptions,
+): Promise<{ readonly client: MqttClient; readonly connack: IConnackPacket }> {
+  // Loaded here: most verbs speak over the control socket.
+  const { connect } = await import('mqtt')
   return new Promise((resolve, reject) => {
     const client = connect(url, options)
     const fail = (error: Error) => client.end(true, () => reject(error))
