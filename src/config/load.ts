@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import { LineCounter, parseDocument } from 'yaml'
+import { LineCounter, parseDocument, visit } from 'yaml'
 import { errorMessage, QuantdError } from '../errors.js'
 import { type ConfigProblem, problemsOf, type Source } from './problems.js'
 import { Config } from './schema.js'
@@ -42,6 +42,17 @@ function readSource(path: string): { value: Plain; source: Source } {
     const { line, col } = lines.linePos(failed.pos[0])
     throw new QuantdError('ERR_CONFIG_YAML', `${path}:${line}:${col}: ${failed.message}`, { details: { path, line, column: col } })
   }
+  visit(document, {
+    Alias(_, alias, ancestors) {
+      const meant = alias.resolve(document)
+      if (meant !== undefined && !ancestors.includes(meant)) return
+      const { line, col } = lines.linePos(alias.range?.[0] ?? 0)
+      const fault = meant === undefined ? 'names an anchor that is not set before it' : 'is part of what it names'
+      throw new QuantdError('ERR_CONFIG_YAML', `${path}:${line}:${col}: alias '*${alias.source}' ${fault}`, {
+        details: { path, line, column: col },
+      })
+    },
+  })
   let value: unknown
   try {
     value = document.toJS({ maxAliasCount: 100 }) ?? {}

@@ -107,7 +107,16 @@ test('loadConfig', async t => {
   })
 
   t.test('broken YAML is refused with line and column', async t => {
-    for (const text of ['a: [1,\nb: 2\n', 'gateway: x\ngateway: y\n', 'a: b\n---\nc: d\n', '? [a]\n: b\n', '\tx: 1\n', '"']) {
+    for (const text of [
+      'a: [1,\nb: 2\n',
+      'gateway: x\ngateway: y\n',
+      'a: b\n---\nc: d\n',
+      '? [a]\n: b\n',
+      'load: &l { allow: [*l] }\n',
+      'log: *nothing\n',
+      '\tx: 1\n',
+      '"',
+    ]) {
       const error = await refused(text)
       t.equal(error.code, 'ERR_CONFIG_YAML', text)
       t.match(error.message, /:\d+:\d+: /)
