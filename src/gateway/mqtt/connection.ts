@@ -82,6 +82,11 @@ export class Connection {
     return this.#up
   }
 
+  /** Attempts in a row that did not last. */
+  get failures(): number {
+    return this.#tries
+  }
+
   /** Messages that wait or are not acknowledged. */
   get unsent(): number {
     return this.#window.size

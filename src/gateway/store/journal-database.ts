@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { closeSync, fdatasyncSync, openSync, readFileSync } from 'node:fs'
 import type { Database, Statement } from 'better-sqlite3'
 import { assertNever, errorMessage } from '../../errors.js'
 import { crashPoint } from './crash-point.js'
@@ -24,7 +24,9 @@ const retryAfterMs = 1000
 const checkpointPages = 4096
 
 /**
- * The journal's file, and the only code that touches it; synchronous, for the writer thread. One `commit` is one transaction with one fsync. A 150 KB
+ * The journal's file, and the only code that touches it; synchronous, for the writer thread. One `commit` is one transaction, with the log on disk when it
+ * returns: what `synchronous = FULL` does, except that SQLite as better-sqlite3 builds it has no fdatasync and its fsync waits for the file system's own journal
+ * besides, for a time stamp (on a busy ext4 the 99th percentile is 2 ms against 7). So SQLite syncs its checkpoints (NORMAL), and this the log. A 150 KB
  * request costs 210 KB of writes (body, answer of 12 KB, pages of 4 KiB around them, checkpoints): freed pages are used again before they reach the file.
  */
 export class JournalDatabase {
@@ -32,12 +34,14 @@ export class JournalDatabase {
   readonly #reserve: DiskReserve
   readonly #now: () => number
   readonly #statements: ReturnType<typeof prepare>
+  /** The write-ahead log: the same file until the last connection is closed. */
+  #logFile: number | undefined
   #refusedAt: number | undefined
   #reason = ''
 
   /** @throws ERR_STORE_OPEN, ERR_STORE_NEWER, ERR_STORE_FULL */
   constructor({ path, maxBytes, reserveBytes, now }: JournalDatabaseOptions) {
-    this.#database = openDatabase({ path, migrations: journalMigrations, synchronous: 'FULL' })
+    this.#database = openDatabase({ path, migrations: journalMigrations, synchronous: 'NORMAL' })
     this.#database.pragma('locking_mode = EXCLUSIVE')
     this.#database.pragma(`wal_autocheckpoint = ${checkpointPages}`)
     this.#database.pragma('cache_size = -16384')
@@ -63,7 +67,7 @@ export class JournalDatabase {
     }
   }
 
-  /** Results in the order of `operations`, after the commit. Never throws for what the disk does. */
+  /** Results in the order of `operations`, when they are on disk. Never throws for what the disk does. */
   commit(operations: readonly JournalOperation[]): JournalResult[] {
     if (this.#refusedAt !== undefined && this.#now() - this.#refusedAt >= retryAfterMs) this.#tryAgain()
     if (this.#refusedAt === undefined) {
@@ -78,6 +82,8 @@ export class JournalDatabase {
 
   close(): void {
     this.#database.close()
+    if (this.#logFile !== undefined) closeSync(this.#logFile)
+    this.#logFile = undefined
   }
 
   keys(): { readonly keys: readonly RememberedKey[]; readonly nextEntry: number } {
@@ -113,12 +119,18 @@ export class JournalDatabase {
       const results = operations.map(apply)
       for (const { do: what } of operations) crashPoint(`journal.${what}-uncommitted`)
       commit.run()
+      this.#syncLog()
       for (const { do: what } of operations) crashPoint(`journal.${what}-committed`)
       return results
     } catch (error) {
       if (this.#database.inTransaction) rollback.run()
       throw error
     }
+  }
+
+  #syncLog(): void {
+    this.#logFile ??= openSync(`${this.#database.name}-wal`, 'r')
+    fdatasyncSync(this.#logFile)
   }
 
   #apply(operation: JournalOperation): JournalResult {

@@ -13,6 +13,9 @@ const { path, maxBytes, reserveBytes } = workerData as { readonly path: string; 
 /** Bounds how long the first caller of a batch waits for the last. */
 const batchOperations = 128
 
+/** The count of bytes is read from the kernel once in so many commits. */
+const commitsPerCount = 16
+
 const port = parentPort
 invariant(port !== null, 'the journal writer runs as a worker thread')
 const report = (message: JournalReport) => port.postMessage(message)
@@ -26,6 +29,8 @@ function open(): JournalDatabase | undefined {
   }
 }
 
+let commits = 0
+let bytesWritten = 0
 const database = open()
 if (database === undefined) port.close()
 else {
@@ -37,7 +42,9 @@ else {
       batch.push(...next.message)
     }
     const results = database.commit(batch)
-    report({ kind: 'done', results, durable: database.durable, bytesWritten: JournalDatabase.bytesWritten() })
+    if (commits % commitsPerCount === 0) bytesWritten = JournalDatabase.bytesWritten()
+    commits += 1
+    report({ kind: 'done', results, durable: database.durable, bytesWritten })
     if (batch.some(operation => operation.do === 'close')) {
       database.close()
       port.close()
