@@ -81,17 +81,21 @@ function merged({ float, int8, values }: { float: Model; int8: Model; values: re
 }
 
 /**
- * What each operator adds to the noise that reaches it, as noise over signal: its own less the largest among its inputs. Operators that pass noise on
- * add nothing; those whose weights or range fit badly stand out.
+ * What each convolution and matrix product adds to the noise that reaches it, as noise over signal: its own less the largest among its inputs, and the same
+ * of the operators between it and the next product, which would be float if it were. Those whose weights or range fit badly stand out.
  */
 export function addedNoise(placement: Placement, noise: ReadonlyMap<string, number>): Map<string, number> {
-  const byValue = new Map<string, number>()
+  const arrived = new Map<string, { readonly noise: number; readonly owners: ReadonlySet<string> }>()
   const added = new Map<string, number>()
   for (const unit of placement.units.values()) {
-    const own = noise.get(unit.main.name) ?? 0
-    const arriving = Math.max(0, ...unit.data.map(value => byValue.get(value) ?? 0))
-    for (const output of unit.outputs) byValue.set(output, own)
-    added.set(unit.main.name, Math.max(0, own - arriving))
+    const { name } = unit.main
+    const sources = unit.data.flatMap(value => arrived.get(value) ?? [])
+    const own = noise.get(name) ?? 0
+    const product = unit.form === 'linear' || unit.form === 'dynamic-matmul'
+    const owners = product ? new Set([name]) : new Set(sources.flatMap(source => [...source.owners]))
+    const gained = Math.max(0, own - Math.max(0, ...sources.map(source => source.noise)))
+    for (const owner of owners) added.set(owner, (added.get(owner) ?? 0) + gained)
+    for (const output of unit.outputs) arrived.set(output, { noise: own, owners })
   }
   return added
 }

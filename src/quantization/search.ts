@@ -70,10 +70,14 @@ interface Opened {
 
 class Search {
   readonly #options: SearchOptions
+  /** The target is another kind of processor than this one: what fuses here says nothing of it. */
+  readonly #foreign: boolean
   #done = 0
 
   constructor(options: SearchOptions) {
     this.#options = options
+    const { architecture } = options.request.spec.match
+    this.#foreign = architecture !== undefined && architecture !== process.arch
   }
 
   /** Scheme as the model suggests it with each estimator, then the other scheme with the best of them; ends early where int8 is close to lossless. */
@@ -160,7 +164,9 @@ class Search {
     let candidate = maker.make(recipe)
     for (;;) {
       const { session, kernels } = await openVerified(request.engine, candidate.bytes, request.settings.threads)
-      const unfused = [...candidate.placement.units.values()].filter(unit => isUnfused(unit.main.name, unit.form, kernels))
+      const unfused = this.#foreign
+        ? []
+        : [...candidate.placement.units.values()].filter(unit => isUnfused(unit.main.name, unit.form, kernels))
       if (unfused.length === 0) return { candidate, session, kernels, evaluation: await this.#evaluate(session) }
       await session.close()
       const reason = 'the engine found no integer kernel for it here'
@@ -175,7 +181,8 @@ class Search {
    */
   async keepFloat({ why, ...first }: Opened & { readonly why: string }): Promise<Chosen> {
     const noise = await this.#layerNoise(first.candidate)
-    if (holds(first.evaluation)) return { ...first, why, noise, notes: [] }
+    const notes = this.#foreign ? [`made on ${process.arch} for another processor: which kernels it gets there was not seen`] : []
+    if (holds(first.evaluation)) return { ...first, why, noise, notes }
     const ranked = this.#rankedByNoise(first.candidate, noise)
     const { recipe } = first.candidate
     for (const count of attempts) {
@@ -189,22 +196,19 @@ class Search {
           ...opened,
           why,
           noise,
-          notes: [`${names.length} of ${ranked.length} convolutions and matrix products stay float for accuracy`],
+          notes: [...notes, `${names.length} of ${ranked.length} convolutions and matrix products stay float for accuracy`],
         }
       }
       await opened.session.close()
       if (names.length < count) break
     }
-    return { ...first, why, noise, notes: [] }
+    return { ...first, why, noise, notes }
   }
 
   /** Names of the products, those first that add the most noise. */
   #rankedByNoise({ placement }: Candidate, noise: ReadonlyMap<string, number>): readonly string[] {
     const added = addedNoise(placement, noise)
-    return [...placement.units.values()]
-      .filter(({ form }) => form === 'linear' || form === 'dynamic-matmul')
-      .map(({ main }) => main.name)
-      .sort((a, b) => added.get(b)! - added.get(a)!)
+    return [...added.keys()].sort((a, b) => added.get(b)! - added.get(a)!)
   }
 
   #layerNoise({ lowered, placement }: Candidate): Promise<Map<string, number>> {

@@ -22,11 +22,15 @@ export interface RunVectors {
 export class Accumulator {
   readonly #wanted: StatisticsWanted
   readonly #running: Readonly<Record<Reducer, readonly Running[]>>
-  #means: Float64Array = new Float64Array(0)
+  readonly #channels: readonly number[]
+  readonly #means: Float64Array
   #count = 0
 
-  constructor(wanted: StatisticsWanted) {
+  /** @param channels sizes of the wanted means, in order */
+  constructor(wanted: StatisticsWanted, channels: readonly number[]) {
     this.#wanted = wanted
+    this.#channels = channels
+    this.#means = new Float64Array(channels.reduce((sum, size) => sum + size, 0))
     const fresh = () =>
       wanted.ranges.map(() => ({ lowest: Number.POSITIVE_INFINITY, highest: Number.NEGATIVE_INFINITY, lowSum: 0, highSum: 0 }))
     this.#running = { extremes: fresh(), quantile: fresh() }
@@ -44,8 +48,12 @@ export class Accumulator {
     }
     this.#count += sampleCount
     if (vectors.means === undefined) return
-    if (this.#means.length === 0) this.#means = new Float64Array(vectors.means.length)
-    for (let i = 0; i < vectors.means.length; i += 1) this.#means[i]! += sampleCount * vectors.means[i]!
+    for (let i = 0; i < vectors.means.length; i += 1) {
+      const mean = vectors.means[i]!
+      // Minimum and maximum pass over NaN, a mean does not.
+      if (!Number.isFinite(mean)) throw this.#meanNotFinite(i, mean)
+      this.#means[i]! += sampleCount * mean
+    }
   }
 
   #addRanges(reducer: Reducer, vector: Float32Array, sampleCount: number): void {
@@ -62,6 +70,18 @@ export class Accumulator {
     })
   }
 
+  #meanNotFinite(position: number, mean: number): QuantdError {
+    let at = position
+    const index = this.#channels.findIndex(size => {
+      at -= size
+      return at < 0
+    })
+    const { value } = this.#wanted.means[index]!
+    return new QuantdError('ERR_QUANT_RANGE', `value '${value}' is not finite on one of the first ${this.#count} calibration samples`, {
+      details: { value, mean },
+    })
+  }
+
   #notFinite(index: number, sample: number, range: Range): QuantdError {
     const value = this.#wanted.ranges[index]!
     return new QuantdError('ERR_QUANT_RANGE', `value '${value}' is not finite on calibration sample ${this.#count + sample}`, {
@@ -69,13 +89,12 @@ export class Accumulator {
     })
   }
 
-  /** @param channels sizes of the wanted means, in order */
-  finish(channels: readonly number[]): Statistics {
+  finish(): Statistics {
     const ranges = new Map(this.#wanted.ranges.map((value, index) => [value, this.#observed(index)]))
     const means = new Map<string, Float64Array>()
     let at = 0
     this.#wanted.means.forEach(({ value }, index) => {
-      const length = channels[index]!
+      const length = this.#channels[index]!
       means.set(
         value,
         this.#means.subarray(at, at + length).map(sum => sum / this.#count),

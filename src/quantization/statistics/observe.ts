@@ -43,7 +43,10 @@ export async function observe(options: ObserveOptions): Promise<Observation> {
   if (sampleCount === 0) throw new QuantdError('ERR_QUANT_NO_SAMPLES', 'no calibration samples')
   const observed = addReductions({ model, shapes, wanted, feeding: batch > 1 ? 'batch' : 'sample' })
   const session = await engine.open(writeModel(observed.model), { threads, optimization: 'all' })
-  const accumulator = new Accumulator(wanted)
+  const accumulator = new Accumulator(
+    wanted,
+    wanted.means.map(({ value, axis }) => shapes.get(value)![axis]!),
+  )
   const kept: Tensor[] = []
   const run = async (count: number, feed: Feed) => {
     const { vectors, answer } = await reduced(session, observed.outputs, feed, kept.length < reference.count ? reference.output : undefined)
@@ -62,7 +65,7 @@ export async function observe(options: ObserveOptions): Promise<Observation> {
   } finally {
     await session.close()
   }
-  const statistics = accumulator.finish(wanted.means.map(({ value, axis }) => shapes.get(value)![axis]!))
+  const statistics = accumulator.finish()
   return { statistics, reference: kept.slice(0, reference.count) }
 }
 

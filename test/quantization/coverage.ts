@@ -1,0 +1,21 @@
+import { test } from 'tap'
+import { int } from '../../src/graph/node.js'
+import { coverageGap, coverageOf } from '../../src/quantization/coverage.js'
+import { op } from '../fixtures/graph-builder.js'
+
+const layer = (state: 'int8' | 'float', macs: number, group = 1) => ({
+  node: op('Conv', ['x', 'w'], 'y', { group: int(group) }),
+  state,
+  macs,
+})
+
+test('coverage is a share of multiply-adds, and has a floor that depthwise models may go below', async t => {
+  t.equal(coverageOf([layer('int8', 30), layer('float', 10)]), 0.75)
+  t.equal(coverageOf([]), 0)
+  t.match(coverageGap([]), /nothing to quantize/)
+  t.match(coverageGap([layer('float', 10)]), /can be integer/)
+  t.match(coverageGap([layer('int8', 85), layer('float', 15)]), /only 85 %/)
+  t.equal(coverageGap([layer('int8', 90), layer('float', 10)]), undefined)
+  t.equal(coverageGap([layer('int8', 55), layer('float', 45, 8)]), undefined)
+  t.match(coverageGap([layer('int8', 45), layer('float', 55, 8)]), /only 45 %/)
+})

@@ -1,0 +1,77 @@
+import { test } from 'tap'
+import { formatReport } from '../../../src/quantization/report/format-report.js'
+import type { Report } from '../../../src/quantization/report/report.js'
+import { QuantizeSettings } from '../../../src/quantization/settings.js'
+
+const report: Report = {
+  version: 1,
+  model: { name: 'reader', sha256: 'a'.repeat(64), opset: 9, lifted_to: 17, bytes: 10_240 },
+  result: { sha256: 'b'.repeat(64), bytes: 3072, opset: 17 },
+  device: 'cpu-x64-vnni',
+  settings: QuantizeSettings.parse({}),
+  chosen: { scheme: 'asymmetric', why: 'measured', weight_range: 'full', estimator: 'quantile' },
+  samples: { sha256: 'c'.repeat(64), calibration: 300, held_out: 200 },
+  coverage: 0.987,
+  integer_kernels: { QGemm: 1, QLinearConv: 20 },
+  layers: [
+    { node: 'c0', op: 'Conv', state: 'int8', macs: 900, snr_db: 12.34 },
+    { node: 'c1', op: 'Conv', state: 'float', reason: 'because', macs: 100 },
+    { node: 'r', op: 'Relu', state: 'removed', macs: 0 },
+  ],
+  quantizers: [],
+  notes: ['a note'],
+  stages: [{ stage: 'observe', seconds: 7.5 }],
+  engine: { name: 'onnxruntime', version: '1.30.0' },
+  judgement: {
+    verdict: 'refused',
+    sentence: 'it is slow',
+    metric: 'text',
+    by: 'labels',
+    items: 200,
+    float: 1,
+    int8: 0.99,
+    drop: 0.01,
+    max_drop: 0.03,
+    agreement: 0.98,
+    snr_db: 17.2,
+    cosine: 0.99,
+  },
+}
+
+test('the text says the verdict first, then what was done and why', async t => {
+  t.equal(
+    formatReport(report),
+    `reader: float 10 KiB (opset 9, lifted to 17) -> int8 3 KiB for cpu-x64-vnni
+
+REFUSED      it is slow
+output       signal to noise 17.2 dB, cosine 0.99000, same largest output as float in 98.0 % (200 items)
+coverage     98.7 % of the multiply-adds in integer kernels (1 QGemm, 20 QLinearConv)
+activations  asymmetric, quantile: measured
+weights      symmetric per channel, full range, biases corrected
+samples      300 for calibration, 200 held out
+note         a note
+
+layers       1 int8, 0 codes, 1 float, 1 removed
+float with multiply-adds:
+  Conv c1: because
+least signal to noise at the outputs of:
+    12.3 dB  Conv c0
+
+stages       observe 7.50 s
+engine       onnxruntime 1.30.0
+sha256       float aaaaaaaaaaaaaaaa, int8 bbbbbbbbbbbbbbbb, samples cccccccccccccccc
+`,
+  )
+})
+
+test('a model of many layers still fits a page', async t => {
+  const layers = Array.from({ length: 400 }, (_, at) => ({
+    node: `c${at}`,
+    op: 'Conv',
+    state: at % 2 === 0 ? ('int8' as const) : ('float' as const),
+    reason: 'x',
+    macs: 1,
+    snr_db: at,
+  }))
+  t.ok(formatReport({ ...report, layers }).split('\n').length < 60)
+})
