@@ -6,7 +6,7 @@ import { loadConfig } from './config/load.js'
 import type { Config } from './config/schema.js'
 import { onnxruntimeEngine } from './engines/onnxruntime/engine.js'
 import { startDeviceWorker } from './engines/worker/supervised-device-worker.js'
-import { QuantdError } from './errors.js'
+import { errorMessage, QuantdError } from './errors.js'
 import { CaptureStore } from './gateway/calibration/capture-store.js'
 import { followModels } from './gateway/calibration/follow-models.js'
 import { goldenRequest } from './gateway/calibration/golden-request.js'
@@ -172,7 +172,13 @@ export async function startDaemon(first: Config, { reload = () => loadConfig(und
       jobs: () => jobs.list(),
       workers: () => [{ device: worker.device, ...worker.figures() }],
     }
-    if (config.http.listen !== 'off') opened(await OperationsServer.start(config.http.listen, view), server => server.close())
+    if (config.http.listen !== 'off') {
+      // A taken port costs the figures, not the service.
+      const operations = await OperationsServer.start(config.http.listen, view).catch(
+        error => void log.error({ error: errorMessage(error) }, 'no /health and /metrics'),
+      )
+      if (operations !== undefined) opened(operations, server => server.close())
+    }
     const control = opened(
       await ControlServer.start({
         paths: controlSocketPaths(config),
