@@ -31,7 +31,10 @@ export function devicesCommand(context: CliContext): Command {
     async (options: GatewayOptions) => {
       const asked = options.broker !== undefined || (await findControlSocket(await configOf(options, context))) !== undefined
       const { devices, notes } = asked
-        ? { devices: await withGateway(options, context, gateway => gateway.devices()), notes: [] }
+        ? await withGateway(options, context, async gateway => ({
+            devices: await gateway.devices(),
+            notes: (await gateway.notes?.()) ?? [],
+          }))
         : await discover(options, context)
       const table = formatTable<Row>(
         devices,

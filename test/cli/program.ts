@@ -34,7 +34,7 @@ async function open(t: Test) {
     commands: commands as typeof gateway.commands,
     services: gateway.services,
     uploads,
-    status: () => ({ state: 'online' }),
+    status: () => ({ state: 'online', notes: [{ probe: 'gpu', reason: 'no GPU adapter' }] }),
     uploadLimits: { maxBytes: 1 << 20, reserveBytes: 0 },
   })
   t.teardown(() => server.close())
@@ -102,6 +102,7 @@ test('lists are tables for people and one document with --json', async t => {
   t.match((await run('models')).out, /fashion +ready +2 +1 +- +1 float previous, 2 int8 active/)
   t.match(JSON.parse((await run('models', '--json')).out), [{ name: 'fashion', active: '2', capture: { samples: 30 } }])
   t.match((await run('devices')).out, /cpu0 +cpu +Test processor +ready +x64-vnni +served by onnxruntime/)
+  t.match((await run('devices')).err, 'gpu: no GPU adapter', 'what was not found is told beside the table')
   t.match((await run('jobs')).out, 'no jobs')
   await gateway.services.jobs.start({ kind: 'bench', model: 'fashion', request: {}, trigger: 'cli', caller: 'cli' })
   t.match(JSON.parse((await run('jobs', '--json')).out), [{ kind: 'bench', state: 'queued' }])

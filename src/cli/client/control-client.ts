@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { type IncomingMessage, request } from 'node:http'
 import { errorMessage, QuantdError } from '../../errors.js'
 import { isTerminal, type Job } from '../../gateway/jobs/job.js'
+import type { Note } from '../../hardware/hardware.js'
 import { type GatewayClient, type Json, listOf } from './gateway-client.js'
 import { RemoteRefusal } from './remote-refusal.js'
 
@@ -45,8 +46,9 @@ export class ControlClient implements GatewayClient {
     return this.#json({ method: 'GET', path: '/jobs' })
   }
 
-  status(): Promise<Json> {
-    return this.#json({ method: 'GET', path: '/status' })
+  async notes(): Promise<readonly Note[]> {
+    const { notes } = await this.#json<{ notes?: readonly Note[] }>({ method: 'GET', path: '/status' })
+    return notes ?? []
   }
 
   async upload(tar: NodeJS.ReadableStream): Promise<string> {

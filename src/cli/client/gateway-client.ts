@@ -1,5 +1,6 @@
 import { QuantdError } from '../../errors.js'
 import type { Job } from '../../gateway/jobs/job.js'
+import type { Note } from '../../hardware/hardware.js'
 
 export type Json = Readonly<Record<string, unknown>>
 
@@ -13,6 +14,8 @@ export interface GatewayClient {
   jobs(): Promise<readonly Job[]>
   /** Calls `changed` for each change until the job has ended. @returns its last state */
   follow(jobId: string, changed: (job: Job) => void): Promise<Job>
+  /** Probes that found nothing, and why; only the control socket tells. */
+  notes?(): Promise<readonly Note[]>
   /** Sends a .tar; only the control socket can. @returns its sha256 for `load` */
   upload?(tar: NodeJS.ReadableStream): Promise<string>
   /** Removes an uploaded .tar that is not needed any more. */
