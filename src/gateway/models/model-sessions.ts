@@ -68,6 +68,13 @@ export class ModelSessions {
     await closing.finally(() => this.#closing.delete(closing))
   }
 
+  /** Forgets what is not among `keys`, the ones that the worker has open. @returns the versions that are lost */
+  forgetAllBut(keys: readonly string[]): readonly string[] {
+    const lost = [...this.#open.values()].filter(({ key }) => !keys.includes(key))
+    for (const { version } of lost) this.#open.delete(version)
+    return lost.map(({ version }) => version)
+  }
+
   /** Resolves when nothing is being closed any more. */
   async settled(): Promise<void> {
     await Promise.all(this.#closing)

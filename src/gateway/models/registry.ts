@@ -25,6 +25,7 @@ import { findVersion, judgedState, withActive, withFields, withVersion } from '.
 const log = logger('gateway/models')
 
 const compareLimitMs = 60_000
+const statsLimitMs = 30_000
 /** Rounds of a comparison per call: an abort is seen between two calls. */
 const roundsAtOnce = 20
 
@@ -55,12 +56,16 @@ export class ModelRegistry implements Models {
   readonly #entries = new Map<string, ModelEntry>()
   readonly #mutexes = new Map<string, Mutex>()
   readonly #listeners = new Set<(event: ModelEvent) => void>()
+  readonly #unsubscribe: () => void
 
   constructor(options: ModelRegistryOptions) {
     this.#options = options
     this.#clock = options.clock ?? systemClock
     this.#table = new ModelTable(options.store)
     this.#files = new VersionFiles(options.store.folder)
+    this.#unsubscribe = options.worker.on(event => {
+      if (event === 'back') void this.#reopenLost()
+    })
   }
 
   /** Opens what was active when the daemon last ran; a damaged int8 falls back to float and says so. Never throws for one model. */
@@ -263,6 +268,7 @@ export class ModelRegistry implements Models {
 
   /** Resolves when nothing is being changed or closed any more. Open sessions end with their worker. */
   async close(): Promise<void> {
+    this.#unsubscribe()
     await Promise.all([...this.#mutexes.values()].map(mutex => mutex.run(async () => {})))
     await Promise.all([...this.#entries.values()].map(({ sessions }) => sessions.settled()))
   }
@@ -337,6 +343,23 @@ export class ModelRegistry implements Models {
     entry.state = 'ready'
     this.#noteStale(entry)
     this.#emit({ kind: 'changed', model: recordOf(entry) })
+  }
+
+  /** After a loss of the worker: what its new process could not open again is opened here, or makes way for float. */
+  async #reopenLost(): Promise<void> {
+    try {
+      const { meta } = await this.#options.worker.call('stats', {}, { timeoutMs: statsLimitMs })
+      for (const [name, entry] of this.#entries) {
+        await this.#mutex(name).run(async () => {
+          const lost = entry.sessions.forgetAllBut(meta.keys)
+          if (lost.length > 0) log.warn({ model: name, versions: lost }, 'versions were not open any more after a loss of their worker')
+          if (entry.stored.active !== undefined && lost.includes(entry.stored.active)) await this.#restoreModel(entry)
+        })
+      }
+    } catch (error) {
+      // The worker is lost again, or closing: the next process brings the next event.
+      log.warn({ error: errorMessage(error) }, 'sessions not compared with their worker')
+    }
   }
 
   /** DECISIONS, Judge: after an upgrade of the engine or a change of the processor a judgement no longer holds. */

@@ -208,3 +208,30 @@ test('comparing times both versions in the same rounds and leaves nothing open',
   t.equal((await site.worker.call('stats', {}, { timeoutMs: 5_000 })).meta.keys.length, 1)
   await t.rejects(site.models.compare(model, ['1', version], request!, 25, AbortSignal.abort()), { code: 'ERR_ABORTED' })
 })
+
+test('a version that the next worker process does not have is opened again, or makes way for float', async t => {
+  const site = await openSite(t, t.testdir())
+  const record = await site.models.load(demoBundle)
+  const [request] = await siteRequests(record, 1)
+  const version = await withVersion(site)
+  await site.models.activate(model, version)
+  /** Takes the active session away behind the registry's back, and the process with it. */
+  const lose = async () => {
+    const { route, release } = site.models.acquire(model)
+    release()
+    await site.worker.call('close', { key: route.key }, { timeoutMs: 10_000 })
+    const changed = new Promise<void>(resolve => {
+      const stop = site.models.on(event => {
+        if (event.kind === 'changed') resolve(stop())
+      })
+    })
+    process.kill(site.worker.figures().pid!, 'SIGKILL')
+    await changed
+  }
+  await lose()
+  t.match(await site.serve(model, request!), { version })
+  writeFileSync(site.models.paths(model, version).model, 'rotten')
+  await lose()
+  t.match(await site.serve(model, request!), { version: '1' })
+  t.match(site.models.get(model), { active: '1', state: 'ready', why: /float answers/ })
+})
