@@ -51,7 +51,7 @@ interface Running {
   readonly done: Promise<void>
 }
 
-/** The state machine of long work (mqtt-contract.md 4e): every state is in the store before it is told, one job runs at a time, the others queue. */
+/** The state machine of long work (mqtt-contract.md 4e): every state is in the store before it is told (as long as the disk takes it), one job runs at a time, the others queue. */
 export class JobRunner implements Jobs {
   readonly #options: JobRunnerOptions
   readonly #clock: Clock
@@ -224,16 +224,27 @@ export class JobRunner implements Jobs {
       finished_at: this.#now(),
     })
     log.info({ job: job.job_id, model: job.model, state: finished.state, sentence: finished.sentence }, 'job ended')
-    for (const id of this.#store.prune(this.#options.settings().keep)) this.#jobs.delete(id)
+    this.#written(() => {
+      for (const id of this.#store.prune(this.#options.settings().keep)) this.#jobs.delete(id)
+    })
     return finished
   }
 
   #change(job: Job, change: Partial<Job>): Job {
     const changed: Job = { ...job, ...change, rev: job.rev + 1 }
-    this.#store.update(changed)
+    this.#written(() => this.#store.update(changed))
     this.#jobs.set(changed.job_id, changed)
     this.#tell(changed)
     return changed
+  }
+
+  /** A running job does not end because its progress cannot be written: after a restart it counts as interrupted. */
+  #written(write: () => void): void {
+    try {
+      write()
+    } catch (error) {
+      log.error({ code: errorCode(error), error: errorMessage(error) }, 'state of a job not written')
+    }
   }
 
   #current(job: Job): Job {

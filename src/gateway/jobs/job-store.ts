@@ -9,16 +9,18 @@ export class JobStore {
     this.#store = store
   }
 
+  /** @throws ERR_STORE_FULL, ERR_STORE_WRITE */
   insert(job: Job): void {
-    this.#store.database
-      .prepare(
-        `INSERT INTO jobs (id, sequence, model, state, record) VALUES (?, (SELECT coalesce(max(sequence), 0) + 1 FROM jobs), ?, ?, ?)`,
-      )
-      .run(job.job_id, job.model, job.state, JSON.stringify(job))
+    const statement = this.#store.database.prepare(
+      `INSERT INTO jobs (id, sequence, model, state, record) VALUES (?, (SELECT coalesce(max(sequence), 0) + 1 FROM jobs), ?, ?, ?)`,
+    )
+    this.#store.transaction(() => statement.run(job.job_id, job.model, job.state, JSON.stringify(job)))
   }
 
+  /** @throws ERR_STORE_FULL, ERR_STORE_WRITE */
   update(job: Job): void {
-    this.#store.database.prepare('UPDATE jobs SET state = ?, record = ? WHERE id = ?').run(job.state, JSON.stringify(job), job.job_id)
+    const statement = this.#store.database.prepare('UPDATE jobs SET state = ?, record = ? WHERE id = ?')
+    this.#store.transaction(() => statement.run(job.state, JSON.stringify(job), job.job_id))
   }
 
   list(): Job[] {

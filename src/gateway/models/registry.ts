@@ -337,8 +337,7 @@ export class ModelRegistry implements Models {
       }
       const note = `version ${active} cannot be opened (${errorMessage(error)}): float answers`
       const fallen = withFields(withActive(entry.stored, '1'), active, { state: 'retired' })
-      this.#table.save({ ...fallen, previous: undefined, pinned: false, note })
-      entry.stored = { ...fallen, previous: undefined, pinned: false, note }
+      this.#saveLater(entry, { ...fallen, previous: undefined, pinned: false, note })
     }
     entry.state = 'ready'
     this.#noteStale(entry)
@@ -368,8 +367,7 @@ export class ModelRegistry implements Models {
     if (stale === undefined) return
     const note = `version ${stale.version} was judged on ${stale.judgedOn}, this is ${this.#engineAndProcessor()}: to be judged again`
     log.warn({ model: entry.stored.name, version: stale.version, judgedOn: stale.judgedOn }, 'judgement no longer holds')
-    entry.stored = { ...entry.stored, note }
-    this.#table.save(entry.stored)
+    this.#saveLater(entry, { ...entry.stored, note })
   }
 
   #staleVersion(stored: StoredModel): StoredVersion | undefined {
@@ -443,6 +441,16 @@ export class ModelRegistry implements Models {
     this.#table.save(stored)
     entry.stored = stored
     this.#emit({ kind: 'changed', model: recordOf(entry) })
+  }
+
+  /** What holds whether or not the disk takes it now: the next start finds it out again. */
+  #saveLater(entry: ModelEntry, stored: StoredModel): void {
+    entry.stored = stored
+    try {
+      this.#table.save(stored)
+    } catch (error) {
+      log.error({ model: stored.name, error: errorMessage(error) }, 'state of a model not written')
+    }
   }
 
   #newEntry(stored: StoredModel): ModelEntry {

@@ -170,9 +170,16 @@ export class Schedule {
   #note(entry: ScheduleEntry, outcome: ScheduleRecord['outcome'], what: string): void {
     const record: ScheduleRecord = { at: new Date(this.#clock.wall()).toISOString(), outcome, what }
     log.info({ model: entry.model, cron: entry.cron, outcome, what }, 'schedule entry was due')
-    this.#options.store.database
-      .prepare('INSERT INTO schedule (entry, record) VALUES (?, ?) ON CONFLICT (entry) DO UPDATE SET record = excluded.record')
-      .run(nameOf(entry), JSON.stringify(record))
+    const { store } = this.#options
+    const statement = store.database.prepare(
+      'INSERT INTO schedule (entry, record) VALUES (?, ?) ON CONFLICT (entry) DO UPDATE SET record = excluded.record',
+    )
+    try {
+      store.transaction(() => statement.run(nameOf(entry), JSON.stringify(record)))
+    } catch (error) {
+      // The record is for people; the entry itself has done its work.
+      log.warn({ model: entry.model, error: errorMessage(error) }, 'record of a schedule entry not written')
+    }
   }
 
   #record(entry: ScheduleEntry): ScheduleRecord | undefined {

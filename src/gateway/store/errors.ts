@@ -8,4 +8,5 @@ export const storeErrors = defineErrors({
     'The state directory was written by a newer release: install that release again, or put back the copy it made before its upgrade.',
   ERR_STORE_OPEN: 'A database of the state directory cannot be opened or is damaged: check permissions and the disk, or restore a copy.',
   ERR_STORE_UPLOAD: 'An uploaded bundle is larger than this daemon takes: remove what the model does not need.',
+  ERR_STORE_WRITE: 'A change could not be written to state.db, and did not happen: check the disk and its permissions.',
 })

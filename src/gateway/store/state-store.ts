@@ -1,6 +1,8 @@
 import { join } from 'node:path'
-import type { Database } from 'better-sqlite3'
+import Database from 'better-sqlite3'
+import { QuantdError } from '../../errors.js'
 import { openDatabase } from './database.js'
+import { isDiskFull } from './disk.js'
 import { migrations } from './migrations/catalog.js'
 
 /**
@@ -9,9 +11,9 @@ import { migrations } from './migrations/catalog.js'
  */
 export class StateStore {
   readonly folder: string
-  readonly database: Database
+  readonly database: Database.Database
 
-  private constructor(folder: string, database: Database) {
+  private constructor(folder: string, database: Database.Database) {
     this.folder = folder
     this.database = database
   }
@@ -21,20 +23,24 @@ export class StateStore {
     return new StateStore(folder, openDatabase({ path: join(folder, 'state.db'), migrations, synchronous: 'FULL' }))
   }
 
-  /** Runs `change` as one transaction: all of it is on the disk afterwards, or nothing. */
+  /** Runs `change` as one transaction: all of it is on the disk afterwards, or nothing. @throws ERR_STORE_FULL, ERR_STORE_WRITE */
   transaction<T>(change: () => T): T {
-    return this.database.transaction(change).immediate()
+    try {
+      return this.database.transaction(change).immediate()
+    } catch (error) {
+      if (!(error instanceof Database.SqliteError)) throw error
+      const code = isDiskFull(error) ? 'ERR_STORE_FULL' : 'ERR_STORE_WRITE'
+      throw new QuantdError(code, `state.db: ${error.message} (${error.code})`, { details: { sqlite: error.code }, cause: error })
+    }
   }
 
   /** The next value of a counter that never goes back, from 1: `epoch` counts starts and connects (mqtt-contract.md 4a). */
   next(counter: string): number {
-    const row = this.database
-      .prepare<[string], { value: string }>(
-        `INSERT INTO meta (key, value) VALUES (?, '1')
-         ON CONFLICT (key) DO UPDATE SET value = CAST(CAST(value AS INTEGER) + 1 AS TEXT) RETURNING value`,
-      )
-      .get(counter)
-    return Number(row?.value)
+    const statement = this.database.prepare<[string], { value: string }>(
+      `INSERT INTO meta (key, value) VALUES (?, '1')
+       ON CONFLICT (key) DO UPDATE SET value = CAST(CAST(value AS INTEGER) + 1 AS TEXT) RETURNING value`,
+    )
+    return Number(this.transaction(() => statement.get(counter))?.value)
   }
 
   /** A remembered text, or undefined. */
@@ -43,9 +49,10 @@ export class StateStore {
   }
 
   remember(key: string, value: string): void {
-    this.database
-      .prepare('INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value')
-      .run(key, value)
+    const statement = this.database.prepare(
+      'INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value',
+    )
+    this.transaction(() => statement.run(key, value))
   }
 
   /** Safe to call twice. */

@@ -217,3 +217,16 @@ test('nothing starts below the reserve of the disk', async t => {
   await t.rejects(runner.start(job('a')), { code: 'ERR_STORE_FULL' })
   t.same(runner.list(), [])
 })
+
+test('a job goes on when its progress cannot be written, and new ones are refused', async t => {
+  const { store, runner, play, ended } = open(t, t.testdir())
+  const started = play.started()
+  const { job_id } = await runner.start(job('a'))
+  const { update } = await started
+  store.database.exec('PRAGMA query_only = ON')
+  update({ stage: 'calibrate', progress: 0.5 })
+  await t.rejects(runner.start(job('b')), { code: 'ERR_STORE_WRITE' })
+  play.succeed()
+  t.match(await ended(job_id), { state: 'succeeded' })
+  store.database.exec('PRAGMA query_only = OFF')
+})

@@ -32,3 +32,14 @@ test('commits are flushed to the disk, not left to the system', async t => {
   t.equal(store.database.pragma('journal_mode', { simple: true }), 'wal')
   t.equal(store.database.pragma('synchronous', { simple: true }), 2)
 })
+
+test('a full disk is told by its code, and what was there stays', async t => {
+  const store = StateStore.open(t.testdir())
+  t.teardown(() => store.close())
+  store.remember('kept', 'before')
+  store.database.pragma(`max_page_count = ${store.database.pragma('page_count', { simple: true })}`)
+  t.throws(() => store.remember('more', 'x'.repeat(1_000_000)), { code: 'ERR_STORE_FULL' })
+  t.equal(store.remembered('kept'), 'before')
+  store.database.pragma('max_page_count = 1000000')
+  store.remember('more', 'x'.repeat(1_000_000))
+})
