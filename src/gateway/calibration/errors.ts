@@ -1,7 +1,6 @@
 import { defineErrors } from '../../errors.js'
 
 export const calibrationErrors = defineErrors({
-  ERR_CAPTURE_CLOSED: 'The capture store was used after it was closed.',
   ERR_CAPTURE_WRITER:
     'The thread that writes captured samples failed: the message says why; capture stands still until the daemon is restarted.',
 })
