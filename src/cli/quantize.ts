@@ -148,15 +148,15 @@ function inputSpecs({ inputs }: Graph): TensorSpec[] {
   })
 }
 
-/** @throws ERR_QUANT_SPEC for a name that is no device with an engine, and on a host that matches none */
+/** @throws ERR_CLI_USAGE for a name that is no device with an engine, ERR_HARDWARE_PROCESSOR on a host that matches none */
 async function specOf(name: string | undefined): Promise<DeviceSpec> {
   const specs = await loadDeviceSpecs()
   const spec = name === undefined ? matchSpec(probeCpu(), specs) : specs.find(candidate => candidate.name === name)
   if (spec !== undefined && spec.engine !== null) return spec
   const served = specs.filter(({ engine }) => engine !== null).map(candidate => candidate.name)
-  throw new QuantdError('ERR_QUANT_SPEC', `device '${name ?? 'of this host'}': expected one of ${served.join(', ')}`, {
-    details: { served },
-  })
+  throw name === undefined
+    ? new QuantdError('ERR_HARDWARE_PROCESSOR', 'this processor matches none of devices/')
+    : new QuantdError('ERR_CLI_USAGE', `device '${name}': expected one of ${served.join(', ')}`, { details: { served } })
 }
 
 function settingsOf(options: Options, { manifest }: Bundle): QuantizeSettings {

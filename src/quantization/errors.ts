@@ -7,5 +7,4 @@ export const quantizationErrors = defineErrors({
   ERR_QUANT_OUTPUT: 'The output that is to be judged is not an output of the model: correct `output` in model.json.',
   ERR_QUANT_METRIC: 'The metric does not fit the labels or the output of the model: name another one, or correct the labels.',
   ERR_QUANT_INPUT: 'An input of the model is no tensor of numbers, so that no sample file can feed it.',
-  ERR_QUANT_SPEC: 'The device has no target that int8 can be made for: name one of `devices/` with an engine.',
 })

@@ -266,7 +266,10 @@ function holds({ drop, max_drop, snr_db, cosine }: Judgement): boolean {
   return drop === null ? (snr_db ?? 0) >= signalLimits.snrDb && (cosine ?? 0) >= signalLimits.cosine : drop <= max_drop
 }
 
-const isBetter = (a: Judgement, b: Judgement): boolean => scoreOf(a) > scoreOf(b)
+/** What a candidate must gain over an earlier, simpler one: decibels, or rows in a thousand. */
+const leastGain = 0.2
+
+const isBetter = (a: Judgement, b: Judgement): boolean => scoreOf(a) > scoreOf(b) + leastGain
 
 /** Outputs of several rows (texts, maps) are compared by the share of rows that keep their largest element, all others by their signal. */
 function scoreOf({ snr_db, metric, agreement }: Judgement): number {
