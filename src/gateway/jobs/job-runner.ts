@@ -78,12 +78,11 @@ export class JobRunner implements Jobs {
         retryAfterMs: (busy.eta_s ?? 10) * 1000,
       })
     }
-    requireSpace({
-      path: this.#options.store.folder,
-      sizeBytes: this.#kind(kind).sizeBytes({ model, request }),
-      reserveBytes: this.#options.reserveBytes(),
-      purpose: `${kind} of '${model}'`,
-    })
+    const sizeBytes = this.#kind(kind).sizeBytes({ model, request })
+    if (sizeBytes > 0) {
+      const purpose = `${kind} of '${model}'`
+      requireSpace({ path: this.#options.store.folder, sizeBytes, reserveBytes: this.#options.reserveBytes(), purpose })
+    }
     const job: Job = {
       job_id: id !== undefined && uuidPattern.test(id) ? id : randomUUID(),
       kind,

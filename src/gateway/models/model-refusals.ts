@@ -1,3 +1,4 @@
+import type { Report } from '../../quantization/report/report.js'
 import { Refusal } from '../wire-errors.js'
 import type { ModelEntry } from './model-entry.js'
 import type { StoredModel, StoredVersion } from './stored-model.js'
@@ -39,6 +40,18 @@ export function refusedVersion(model: string, { version, judgement }: StoredVers
     `model '${model}' version ${version} was refused: ${judgement?.sentence ?? 'no reason kept'}`,
     {
       details: { model, version },
+    },
+  )
+}
+
+/** A quantization that was made of another float model: the bundle was replaced meanwhile. */
+export function otherModel(model: string, { model: { sha256 } }: Report): Refusal {
+  return new Refusal(
+    'CONFLICT',
+    'ERR_MODEL_CHANGED',
+    `model '${model}': its bundle was replaced while the version was made: quantize it again`,
+    {
+      details: { model, sha256 },
     },
   )
 }

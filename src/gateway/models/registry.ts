@@ -15,7 +15,7 @@ import { inspectModel } from './inspect-model.js'
 import type { LiveSession } from './live-session.js'
 import type { ModelEvent, ModelRecord, Models, Route, VersionRecord } from './model.js'
 import { type ModelEntry, publicVersion, recordOf } from './model-entry.js'
-import { notOpen, notReady, refusedVersion, requireVersion } from './model-refusals.js'
+import { notOpen, notReady, otherModel, refusedVersion, requireVersion } from './model-refusals.js'
 import { ModelSessions } from './model-sessions.js'
 import { Mutex } from './mutex.js'
 import { ModelTable, type StoredModel, type StoredVersion } from './stored-model.js'
@@ -129,6 +129,7 @@ export class ModelRegistry implements Models {
     try {
       return await this.#change(name, async entry => {
         const { judgement } = report
+        if (report.model.sha256 !== requireVersion(entry.stored, '1').artifact) throw otherModel(name, report)
         const { model, added } = withVersion(entry.stored, {
           kind: 'int8',
           state: judgement?.verdict === 'refused' ? 'refused' : 'candidate',

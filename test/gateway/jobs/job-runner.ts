@@ -26,7 +26,7 @@ function stage() {
     fail: (error: unknown) => end(Promise.reject(error)),
     kind: {
       kind: 'requantize' as const,
-      sizeBytes: () => 0,
+      sizeBytes: () => 1,
       execute: (context: JobContext) => {
         contexts.push(context)
         return new Promise<JobOutcome>((resolve, reject) => {

@@ -182,6 +182,13 @@ test('after a change of the processor the judgement of the active version is tol
   t.match(second.models.get(model), { active: '2', state: 'ready', why: /to be judged again/ })
 })
 
+test('a version that was made of another float model is not taken', async t => {
+  const site = await openSite(t, t.testdir())
+  await site.models.load(demoBundle)
+  await t.rejects(withVersion(site, { sha256: 'f'.repeat(64) }), { code: 'ERR_MODEL_CHANGED' })
+  t.equal(site.models.get(model).versions.length, 1)
+})
+
 test('old versions make room for new ones, those that answer stay', async t => {
   const folder = t.testdir()
   const site = await openSite(t, folder)
