@@ -92,17 +92,20 @@ async function run(path: string, options: Options, context: CliContext): Promise
   const engine = engineNamed(spec.engine!)
   const bundle = await readBundle(path)
   const progress = new ProgressBar(context)
+  const opened: SampleSource[] = []
   try {
     const bytes = readFileSync(bundle.model.path)
     const model = readModel(bytes, { externalData: externalDataBeside(bundle.model.path) })
     const inputs = await inputSpecs(model.graph)
     const settings = settingsOf(options, bundle)
     const all = await openSamples(options.samples, { inputs, manifest: bundle.manifest })
+    opened.push(all)
     const samples = subset(all, range(0, Math.min(all.count, settings.samples)))
     const heldOut =
       options.heldOut === undefined
         ? subset(all, range(samples.count, all.count))
         : await openSamples(options.heldOut, { inputs, manifest: bundle.manifest })
+    opened.push(heldOut)
     const { bytes: quantized, report } = await quantize({
       model,
       sha256: createHash('sha256').update(bytes).digest('hex'),
@@ -122,11 +125,11 @@ async function run(path: string, options: Options, context: CliContext): Promise
     writeFileSync(modelPath, quantized)
     progress.show({ label: 'time' })
     const judgement = await timed({ float: bundle.model.path, int8: modelPath, samples, report, spec })
-    await Promise.all([all.close(), heldOut.close()])
     progress.end()
     finish({ ...report, judgement }, options, context)
   } finally {
     progress.end()
+    await Promise.all(opened.map(source => source.close()))
     await bundle.close()
   }
 }
