@@ -1,7 +1,7 @@
 import type { ErrorCode } from '../../errors.js'
 import type { InboxRecord, OutboxRecord, Reply } from './journal.js'
 
-/** What the daemon hands to the writer thread, in order, some in one message. Bodies are transferred, never copied twice. */
+/** What the daemon hands to the writer thread, in order, some in one message. Bodies are views of shared memory. */
 export type JournalOperation =
   | { readonly do: 'accept'; readonly entry: number; readonly record: InboxRecord; readonly acceptedWall: number }
   | { readonly do: 'answer'; readonly entry: number; readonly reply: StoredReply | undefined }

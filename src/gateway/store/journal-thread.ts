@@ -2,6 +2,7 @@ import { Worker } from 'node:worker_threads'
 import { QuantdError } from '../../errors.js'
 import { logger } from '../../log.js'
 import { type Clock, systemClock } from '../../time.js'
+import { BodyRing } from './body-ring.js'
 import type { Accepted, AnswerOptions, Commit, InboxRecord, Journal, JournalFigures, OutboxRecord, Recovered, Reply } from './journal.js'
 import { JournalKeys } from './journal-keys.js'
 import type { JournalOperation, JournalReport, JournalResult, RememberedKey } from './journal-protocol.js'
@@ -25,7 +26,16 @@ const lazyMs = 100
 /** Rows deleted in one transaction at most, so that a commit of requests does not wait for a sweep. */
 const forgetAtOnce = 64
 
+/** Bodies on their way to the thread; beyond it they are copied for each operation. */
+const ringBytes = 8 * 2 ** 20
+
 const log = logger('gateway/store')
+
+interface Waiting {
+  readonly resolve: (result: JournalResult) => void
+  /** Its body lies in the ring. */
+  readonly inRing: boolean
+}
 
 /** The daemon's side of the writer thread. */
 export class JournalThread implements Journal {
@@ -33,7 +43,8 @@ export class JournalThread implements Journal {
   readonly #clock: Clock
   readonly #keys: JournalKeys
   /** One per operation handed over and not reported yet, oldest first. */
-  #waiting: ((result: JournalResult) => void)[] = []
+  #waiting: Waiting[] = []
+  readonly #ring = new BodyRing(ringBytes)
   /** Replies on their way that nobody remembers afterwards. */
   readonly #passing = new Set<number>()
   readonly #lazy: JournalOperation[] = []
@@ -92,8 +103,8 @@ export class JournalThread implements Journal {
     if (found !== undefined) return { kind: 'answered', entry: found.entry, reply: this.#read(found.entry) }
     const entry = this.#nextEntry
     this.#nextEntry += 1
-    const copy = { ...record, body: new Uint8Array(record.body), correlation: new Uint8Array(record.correlation) }
-    const committed = this.#post({ do: 'accept', entry, record: copy, acceptedWall: this.#clock.wall() }, [copy.body.buffer]).then(toCommit)
+    const operation = { do: 'accept', entry, record: detached(record), acceptedWall: this.#clock.wall() } as const
+    const committed = this.#post(operation, record.body).then(toCommit)
     const keepMs = this.#clock.now() + (record.expiresInMs ?? 0) + rememberMs
     this.#keys.add({ key, entry, committed, state: 'running', keepMs, bytes: 0, delivered: false })
     return { kind: 'new', entry, committed }
@@ -114,9 +125,8 @@ export class JournalThread implements Journal {
       this.#passing.add(entry)
     }
     const keepUntil = remember === 'yes' ? Math.ceil(wall + keepMs - now) : 0
-    const copy = { ...reply, body: new Uint8Array(reply.body), correlation: new Uint8Array(reply.correlation) }
-    const stored = { ...copy, keepUntil, answeredWall: wall }
-    const commit = toCommit(await this.#post({ do: 'answer', entry, reply: stored }, [copy.body.buffer]))
+    const stored = { ...detached(reply), keepUntil, answeredWall: wall }
+    const commit = toCommit(await this.#post({ do: 'answer', entry, reply: stored }, reply.body))
     if (!commit.durable) {
       this.#keys.remove(key)
       this.#passing.delete(entry)
@@ -181,13 +191,16 @@ export class JournalThread implements Journal {
     return result.ok ? result.reply : undefined
   }
 
-  #post(operation: JournalOperation, transfer: ArrayBuffer[] = []): Promise<JournalResult> {
+  /** `body` belongs to the operation, which is posted without it. */
+  #post(operation: JournalOperation, body?: Uint8Array): Promise<JournalResult> {
     const reason = this.#ended
     if (reason !== undefined) return Promise.resolve({ ok: false, reason })
     const operations = this.#takeLazy()
-    operations.push(operation)
-    const settled = new Promise<JournalResult>(resolve => this.#waiting.push(resolve))
-    this.#worker.postMessage(operations, transfer)
+    const shared = body === undefined ? undefined : this.#ring.put(body)
+    const sent = body === undefined ? operation : withBody(operation, shared ?? new Uint8Array(body))
+    operations.push(sent)
+    const settled = new Promise<JournalResult>(resolve => this.#waiting.push({ resolve, inRing: shared !== undefined }))
+    this.#worker.postMessage(operations)
     if (this.#timer === undefined && this.#keys.remembered > 0) this.#arm()
     return settled
   }
@@ -200,7 +213,7 @@ export class JournalThread implements Journal {
   /** What nobody waits for, to be handed over in front of what somebody does. */
   #takeLazy(): JournalOperation[] {
     const operations = this.#lazy.splice(0)
-    for (let count = operations.length; count > 0; count -= 1) this.#waiting.push(ignored)
+    for (let count = operations.length; count > 0; count -= 1) this.#waiting.push(nobody)
     return operations
   }
 
@@ -226,7 +239,8 @@ export class JournalThread implements Journal {
       else log.error({ reason: report.results.find(result => !result.ok)?.reason }, 'journal cannot be written')
     }
     const settled = this.#waiting.splice(0, report.results.length)
-    settled.forEach((resolve, index) => {
+    settled.forEach(({ resolve, inRing }, index) => {
+      if (inRing) this.#ring.release()
       resolve(report.results[index] ?? { ok: false, reason: 'no result' })
     })
   }
@@ -239,11 +253,23 @@ export class JournalThread implements Journal {
     if (this.#closing === undefined) log.error({ code: 'ERR_JOURNAL_THREAD', reason }, 'journal thread ended')
     const waiting = this.#waiting
     this.#waiting = []
-    for (const resolve of waiting) resolve({ ok: false, reason })
+    for (const { resolve } of waiting) resolve({ ok: false, reason })
   }
 }
 
-const ignored = (): void => undefined
+const nobody: Waiting = { resolve: () => undefined, inRing: false }
+const noBody = new Uint8Array(0)
+
+/** Without its body, and with a correlation that is no view of a whole packet: a message to a thread carries all of a buffer. */
+function detached<T extends { readonly body: Uint8Array; readonly correlation: Uint8Array }>(record: T): T {
+  return { ...record, body: noBody, correlation: new Uint8Array(record.correlation) }
+}
+
+function withBody(operation: JournalOperation, body: Uint8Array): JournalOperation {
+  if (operation.do === 'accept') return { ...operation, record: { ...operation.record, body } }
+  if (operation.do === 'answer' && operation.reply !== undefined) return { ...operation, reply: { ...operation.reply, body } }
+  return operation
+}
 
 function toCommit(result: JournalResult): Commit {
   return result.ok ? { durable: true } : { durable: false, reason: result.reason }
