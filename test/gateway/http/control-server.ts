@@ -136,7 +136,7 @@ test('an uploaded bundle lies under its hash until it is discarded', async t => 
   const { json } = await ask('PUT', '/bundles', { body, type: 'application/x-tar' })
   t.match(json, { sha256, sizeBytes: 200_000 })
   t.equal(uploads.path(sha256), json.path)
-  t.ok(readFileSync(json.path).equals(body))
+  t.ok(readFileSync(String(json.path)).equals(body))
   t.equal((await ask('DELETE', `/bundles/${sha256}`)).status, 204)
   t.equal(uploads.path(sha256), undefined)
   t.equal(uploads.path('../../etc/passwd'), undefined)
