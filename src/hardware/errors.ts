@@ -3,5 +3,4 @@ import { defineErrors } from '../errors.js'
 export const hardwareErrors = defineErrors({
   ERR_HARDWARE_PROCESSOR: 'The processor of this host matches no file in devices/: add one, or report its instruction sets.',
   ERR_HARDWARE_SPEC: 'A file of devices/ is not a device description: the message names the file, the key and what is expected.',
-    'A probe of this host failed as a whole: the message says which; the daemon runs on without what it would have found.',
 })
