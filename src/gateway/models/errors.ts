@@ -8,6 +8,8 @@ export const modelErrors = defineErrors({
   ERR_MODEL_ANSWER: 'A version opened, but does not answer as it must: other outputs or shapes than float, or numbers that are not finite.',
   ERR_MODEL_CHANGED: 'A version was made of a float model that is no longer the loaded one: quantize again.',
   ERR_MODEL_NOT_READY: 'The model is loading or could not be opened: its topic says why.',
+  ERR_MODEL_OPEN:
+    'The model file reads as ONNX, but its engine does not open it, or not within limits of memory and time: the message says why.',
   ERR_MODEL_PREVIOUS: 'There is no version to go back to: none but the active one has answered since the bundle was loaded.',
   ERR_MODEL_REFUSED: 'The version was judged not good enough: `activate` it with force, or `pin` it.',
   ERR_MODEL_UNKNOWN: 'No model of this name is loaded.',

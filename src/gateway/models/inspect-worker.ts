@@ -1,17 +1,32 @@
+import { ServedModel } from '../../engines/worker/served-model.js'
 import { loadModel } from '../../graph/onnx/load.js'
 import { noBody } from '../../process/channel.js'
 import { parentChannel } from '../../process/parent.js'
-import type { ModelFacts } from './inspect-model.js'
+import type { InspectRequest, ModelFacts } from './inspect-model.js'
 
-/** Entry of the process that reads a model file which nobody has checked yet. */
-parentChannel(({ meta }) => {
-  const { path } = meta as { path: string }
+/** Entry of the process that reads and opens a model file which nobody has checked yet. */
+parentChannel(async ({ meta }) => {
+  const { path, engine, manifest } = meta as InspectRequest
+  const facts = describe(path)
+  const served = await ServedModel.open({
+    key: 'inspection',
+    engine,
+    artifact: path,
+    manifest,
+    modelName: 'inspection',
+    version: '1',
+    threads: 1,
+  })
+  await served.close()
+  return { meta: facts, body: noBody }
+})
+
+function describe(path: string): ModelFacts {
   const { graph, opsets } = loadModel(path)
-  const facts: ModelFacts = {
+  return {
     opset: opsets.get('') ?? opsets.get('ai.onnx') ?? 0,
     nodes: graph.nodes.length,
     inputs: graph.inputs.map(({ name }) => name),
     outputs: graph.outputs.map(({ name }) => name),
   }
-  return { meta: facts, body: noBody }
-})
+}

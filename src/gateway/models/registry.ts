@@ -277,7 +277,9 @@ export class ModelRegistry implements Models {
   async #install(bundle: Bundle, signal: AbortSignal | undefined): Promise<ModelRecord> {
     const old = this.#entries.get(bundle.name)
     if (old !== undefined && old.stored.bundle === bundle.hash && old.state === 'ready') return recordOf(old)
-    await inspectModel(bundle.model.path, { memoryMiB: this.#options.memoryMiB, ...(signal === undefined ? {} : { signal }) })
+    const { memoryMiB, engine } = this.#options
+    const file = { path: bundle.model.path, engine: engine.name, manifest: bundle.manifest }
+    await inspectModel(file, { memoryMiB, ...(signal === undefined ? {} : { signal }) })
     const arriving = await this.#files.putBundle(bundle)
     crashPoint('bundle-stored')
     const entry = this.#newEntry(this.#firstForm(bundle))
