@@ -57,8 +57,8 @@ export class CandidateMaker {
   }
 
   place(keepFloat: Recipe['keepFloat']): Placement {
-    const { model, shapes, ops } = this.context
-    return place({ graph: model.graph, shapes, keepFloat, ops })
+    const { model, shapes, ops, weightRange } = this.context
+    return place({ graph: model.graph, shapes, keepFloat, ops, weightRange })
   }
 
   make(recipe: Recipe): Candidate {

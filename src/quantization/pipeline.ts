@@ -45,7 +45,8 @@ export async function quantize(request: QuantizeRequest): Promise<QuantizeResult
   const { shapes, batch } = await measure(request, model, sampleCount)
   const keepFloat = new Map(settings.keep_float.map(name => [name, 'asked for (keep_float)']))
   const ops = new Set(Object.keys(spec.ops))
-  const placement = place({ graph: model.graph, shapes, keepFloat, ops })
+  const weightRange = settings.weight_range === 'auto' ? spec.weightRange : settings.weight_range
+  const placement = place({ graph: model.graph, shapes, keepFloat, ops, weightRange })
   clock.start('observe')
   const output = judgedOutput(model, judging)
   const { statistics, reference } = await observe({
@@ -65,7 +66,6 @@ export async function quantize(request: QuantizeRequest): Promise<QuantizeResult
     ...(signal === undefined ? {} : { signal }),
   })
   clock.start('quantize')
-  const weightRange = settings.weight_range === 'auto' ? spec.weightRange : settings.weight_range
   const { activationCodes } = spec
   const maker = new CandidateMaker({
     model,

@@ -7,7 +7,6 @@ import { countKernels, type Kernels } from './lowering/count-kernels.js'
 
 export interface OpenedCandidate {
   readonly session: Session
-  /** Undefined when the engine cannot show the graph as it runs it. */
   readonly kernels: Kernels
 }
 

@@ -15,6 +15,8 @@ export interface PlaceOptions {
   readonly keepFloat: ReadonlyMap<string, string>
   /** Operators that the device takes in int8; those that only move codes need not be listed. */
   readonly ops: ReadonlySet<string>
+  /** `half`: a full-range int8 operand beside uint8 would saturate, so computed matrices are all uint8. */
+  readonly weightRange: 'full' | 'half'
 }
 
 /** Codes of 0..1 in 256 steps: what Softmax and Sigmoid give (quantization.md 6.2). */
@@ -37,7 +39,7 @@ export function place(options: PlaceOptions): Placement {
   const placed = new Map(
     [...units].filter(([, unit]) => integer.has(unit)).map(([node, unit]) => [node, unfolded(graph, units, integer, unit)]),
   )
-  return { units: placed, quantizers: placeQuantizers(graph, shapes, placed), layers: placedLayers(options, { units, placed, refused }) }
+  return { units: placed, quantizers: placeQuantizers(options, placed), layers: placedLayers(options, { units, placed, refused }) }
 }
 
 function refusals({ graph, keepFloat, ops }: PlaceOptions, units: ReadonlyMap<Node, Unit>): Map<Node, string> {
@@ -123,9 +125,9 @@ function unfolded(graph: Graph, units: ReadonlyMap<Node, Unit>, integer: Readonl
   return { ...rest, folded: unit.folded.slice(0, -1), outputs: [activation.inputs[0]!], givesFloats: true }
 }
 
-function placeQuantizers(graph: Graph, shapes: Shapes, units: ReadonlyMap<Node, Unit>): Map<string, Quantizer> {
+function placeQuantizers({ graph, shapes, weightRange }: PlaceOptions, units: ReadonlyMap<Node, Unit>): Map<string, Quantizer> {
   const quantizers = new Map<string, Quantizer>()
-  const signed = signedRoots(graph, shapes, units)
+  const signed = weightRange === 'half' ? new Set<string>() : signedRoots(graph, shapes, units)
   for (const node of graph.nodes) {
     const unit = units.get(node)
     if (unit === undefined) continue

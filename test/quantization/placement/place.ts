@@ -3,7 +3,7 @@ import { int } from '../../../src/graph/node.js'
 import { place } from '../../../src/quantization/placement/place.js'
 import { buildModel, op, seeded } from '../../fixtures/graph-builder.js'
 import { printPlacement } from '../../fixtures/quantization/print-placement.js'
-import { placed } from '../../fixtures/quantization/quantized.js'
+import { allOps, placed } from '../../fixtures/quantization/quantized.js'
 import { attentionNet, depthwiseNet, residualNet, seededInputs, squeezeNet } from '../../fixtures/quantization/small-models.js'
 
 const goldens = {
@@ -124,7 +124,7 @@ test('a convolution kept float takes the sum behind it with it, not the rest', a
 test('an operator that the device does not take in int8 stays float, with that reason', async t => {
   const model = residualNet()
   const { shapes } = await placed(model, seededInputs(model, 1))
-  const { layers } = place({ graph: model.graph, shapes, keepFloat: new Map(), ops: new Set(['Conv']) })
+  const { layers } = place({ graph: model.graph, shapes, keepFloat: new Map(), ops: new Set(['Conv']), weightRange: 'full' })
   const add = layers.find(({ node }) => node.name === 's')
   t.match(add, { state: 'float', reason: 'the device takes no int8 Add' })
 })
@@ -151,4 +151,15 @@ test('weights that are computed are no weights', async t => {
   const inputs = { ...seededInputs(model, 1)[0]!, w: { dtype: 'float32' as const, shape: [4, 4, 1, 1], data: new Float32Array(16) } }
   const { placement } = await placed(model, [inputs])
   t.match(placement.layers, [{ state: 'float', reason: 'its weights are computed, not constant' }])
+})
+
+test('where int8 beside uint8 would saturate, no operand of a product of computed matrices is int8', async t => {
+  const model = attentionNet()
+  const { shapes } = await placed(model, seededInputs(model, 1))
+  const signed = (weightRange: 'full' | 'half') =>
+    [...place({ graph: model.graph, shapes, keepFloat: new Map(), ops: allOps, weightRange }).quantizers.values()].filter(
+      quantizer => quantizer.signed,
+    )
+  t.equal(signed('full').length, 6)
+  t.same(signed('half'), [])
 })
