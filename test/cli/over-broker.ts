@@ -84,3 +84,13 @@ test('and over a broker of MQTT 3.1.1, by what their bodies carry', async t => {
   await inference(t, opened)
   t.ok(existsSync(join(opened.folder, 'out.npz')) && readFileSync(join(opened.folder, 'out.npz')).length > 100)
 })
+
+test('a publish that the ACL forbids is told as such, at once', async t => {
+  const acl = join(t.testdir({}), 'acl')
+  writeFileSync(acl, 'topic read quantd-reply/#\n')
+  const broker = await Mosquitto.start({ persistence: 'nothing', config: [`acl_file ${acl}`] })
+  t.teardown(() => broker.close())
+  const { code, err } = await quantd(['models', '--broker', broker.url, '--gateway', 'gw1'])
+  t.equal(code, 1)
+  t.match(err, /ERR_CLI_BROKER: the broker refused to publish on quantd\/gw1\/cmd\/models\/-: .*[Nn]ot authorized/)
+})

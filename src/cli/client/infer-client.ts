@@ -4,7 +4,7 @@ import type { Config } from '../../config/schema.js'
 import { QuantdError } from '../../errors.js'
 import { formatEnveloped, isOip2, parseOip2 } from '../../samples/oip2.js'
 import { contentTypes, type EncodedRequest, type EncodedResponse } from '../../samples/request.js'
-import { type MqttSession, nextMessage } from './mqtt-session.js'
+import { type MqttSession, nextMessage, refusedPublish } from './mqtt-session.js'
 import { RemoteRefusal } from './remote-refusal.js'
 
 export interface InferClientOptions {
@@ -59,7 +59,7 @@ export class InferClient {
     const topic = `${config.mqtt.base}/${config.gateway}/infer/${model}/${caller}`
     const sent =
       protocolVersion === 5 ? this.#modern(topic, request, { replyTopic, version }) : this.#old(topic, request, { replyTopic, version })
-    const [packet] = await Promise.all([arrival, sent])
+    const [packet] = await Promise.all([arrival, sent.catch(refusedPublish(topic))])
     return { ...readAnswer(packet), ms: performance.now() - start }
   }
 

@@ -1,11 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import type { IPublishPacket } from 'mqtt'
 import type { Config } from '../../config/schema.js'
-import { QuantdError } from '../../errors.js'
 import { findCommand } from '../../gateway/commands/catalog.js'
 import { isTerminal, type Job } from '../../gateway/jobs/job.js'
 import { type GatewayClient, type Json, listOf } from './gateway-client.js'
-import { type MqttSession, nextMessage } from './mqtt-session.js'
+import { type MqttSession, nextMessage, refusedPublish } from './mqtt-session.js'
 import { RemoteRefusal } from './remote-refusal.js'
 
 export interface MqttClientOptions {
@@ -117,9 +116,4 @@ export class MqttGatewayClient implements GatewayClient {
   async close(): Promise<void> {
     await this.#session.client.endAsync()
   }
-}
-
-const refusedPublish = (topic: string) => (error: unknown) => {
-  const reason = error instanceof Error ? error.message : String(error)
-  throw new QuantdError('ERR_CLI_BROKER', `the broker refused to publish on ${topic}: ${reason}`, { details: { topic }, cause: error })
 }

@@ -133,3 +133,11 @@ export function nextMessage<T>(
     if (signal?.aborted) aborted()
   })
 }
+
+/** What a refused publish is rethrown as: MQTT 5 says so in its PUBACK, 3.1.1 in no way. */
+export const refusedPublish = (topic: string) => (error: unknown) => {
+  throw new QuantdError('ERR_CLI_BROKER', `the broker refused to publish on ${topic}: ${errorMessage(error)}`, {
+    details: { topic },
+    cause: error,
+  })
+}
