@@ -12,7 +12,8 @@ export function refuseReplyTopic(
   { caller, prefixes }: { readonly caller: string; readonly prefixes: readonly string[] },
 ): string | undefined {
   if (Buffer.byteLength(topic) > maxBytes) return `longer than ${maxBytes} bytes`
-  if (/[+#\0\p{Cc}]/u.test(topic)) return 'a wildcard or control character in it'
+  // Brokers end the connection of who publishes these, and would do so again at each attempt to send the reply.
+  if (/[+#\p{Cc}\p{Cs}\p{Noncharacter_Code_Point}]/u.test(topic)) return 'a wildcard, or a character that MQTT forbids, in it'
   if (topic.includes('�')) return 'not valid UTF-8'
   if (topic.startsWith('$')) return 'a topic of the broker'
   const allowed = prefixes.map(prefix => prefix.replaceAll('{caller}', caller))

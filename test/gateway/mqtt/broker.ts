@@ -1,10 +1,9 @@
-import { execFileSync } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Test, test } from 'tap'
 import { Config } from '../../../src/config/schema.js'
 import { brokerOf } from '../../../src/gateway/mqtt/broker.js'
 import { Connection } from '../../../src/gateway/mqtt/connection.js'
+import { packageRoot } from '../../../src/paths.js'
 import { Mosquitto } from '../../fixtures/mqtt/mosquitto.js'
 import { until } from '../../fixtures/mqtt/rig.js'
 
@@ -28,62 +27,8 @@ test('auto tries MQTT 5 first and falls back, a named version is the only one', 
   t.same(brokerOf(config({ protocol: '3.1.1' })).versions, [4])
 })
 
-/** A certificate authority, a server and a client certificate in `folder`. */
-function makeCertificates(folder: string): void {
-  const openssl = (...args: readonly string[]) => execFileSync('openssl', args, { cwd: folder, stdio: 'pipe' })
-  writeFileSync(join(folder, 'san'), 'subjectAltName=DNS:localhost,IP:127.0.0.1\n')
-  for (const name of ['ca', 'other'])
-    openssl(
-      'req',
-      '-x509',
-      '-newkey',
-      'ec',
-      '-pkeyopt',
-      'ec_paramgen_curve:P-256',
-      '-nodes',
-      '-keyout',
-      `${name}.key`,
-      '-out',
-      `${name}.pem`,
-      '-subj',
-      `/CN=${name}`,
-      '-days',
-      '2',
-    )
-  for (const name of ['server', 'gw1']) {
-    openssl(
-      'req',
-      '-newkey',
-      'ec',
-      '-pkeyopt',
-      'ec_paramgen_curve:P-256',
-      '-nodes',
-      '-keyout',
-      `${name}.key`,
-      '-out',
-      `${name}.csr`,
-      '-subj',
-      `/CN=${name}`,
-    )
-    openssl(
-      'x509',
-      '-req',
-      '-in',
-      `${name}.csr`,
-      '-CA',
-      'ca.pem',
-      '-CAkey',
-      'ca.key',
-      '-CAcreateserial',
-      '-out',
-      `${name}.pem`,
-      '-days',
-      '2',
-      '-extfile',
-      'san',
-    )
-  }
-}
+/** Made by test/fixtures/mqtt/tls/make.sh. */
+const certificate = (name: string) => join(packageRoot, 'test/fixtures/mqtt/tls', name)
 
 function connectionTo(t: Test, broker: object): Connection {
   const connection = new Connection({
@@ -100,24 +45,26 @@ function connectionTo(t: Test, broker: object): Connection {
 }
 
 test('TLS with a client certificate reaches the broker; an unknown authority does not', async t => {
-  const folder = t.testdir()
-  makeCertificates(folder)
-  const file = (name: string) => join(folder, name)
   const broker = await Mosquitto.start({
     config: [
-      `cafile ${file('ca.pem')}`,
-      `certfile ${file('server.pem')}`,
-      `keyfile ${file('server.key')}`,
+      `cafile ${certificate('ca.pem')}`,
+      `certfile ${certificate('server.pem')}`,
+      `keyfile ${certificate('server.key')}`,
       'require_certificate true',
       'use_identity_as_username true',
     ],
   })
   t.teardown(() => broker.close())
   const url = `mqtts://127.0.0.1:${broker.port}`
-  const good = connectionTo(t, { url, ca_file: file('ca.pem'), cert_file: file('gw1.pem'), key_file: file('gw1.key') })
+  const good = connectionTo(t, { url, ca_file: certificate('ca.pem'), cert_file: certificate('gw1.pem'), key_file: certificate('gw1.key') })
   await until(() => good.up, 'a connection')
-  const stranger = connectionTo(t, { url, ca_file: file('other.pem'), cert_file: file('gw1.pem'), key_file: file('gw1.key') })
-  const nobody = connectionTo(t, { url, ca_file: file('ca.pem') })
+  const stranger = connectionTo(t, {
+    url,
+    ca_file: certificate('other.pem'),
+    cert_file: certificate('gw1.pem'),
+    key_file: certificate('gw1.key'),
+  })
+  const nobody = connectionTo(t, { url, ca_file: certificate('ca.pem') })
   await until(() => stranger.failures > 1 && nobody.failures > 1, 'failed attempts')
   t.equal(stranger.up, undefined)
   t.equal(nobody.up, undefined)
