@@ -155,6 +155,8 @@ export class Connection {
     client.on('connect', connack => this.#connected(client, connack, version))
     client.on('error', error => {
       refusal = error
+      // A broker that refuses may leave it to us to hang up.
+      if (!client.connected) client.stream.destroy()
     })
     client.on('disconnect', ({ reasonCode }) => {
       if (reasonCode === sessionTakenOver) log.error({ clientId }, 'another client uses our client id: two daemons with one gateway id')

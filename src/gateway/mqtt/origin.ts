@@ -104,10 +104,7 @@ function fromBody(packet: IPublishPacket): { origin: Origin; problem?: QuantdErr
   }
 }
 
-/** Names of the envelope, for who takes them out of a body that is checked strictly. */
-export const isEnvelopeField = (name: string): boolean => envelopeNames.includes(name)
-
-export function isImage(body: Uint8Array): boolean {
+function isImage(body: Uint8Array): boolean {
   return imageType(body) !== undefined
 }
 

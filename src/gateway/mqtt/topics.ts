@@ -1,5 +1,3 @@
-import { ModelName } from '../../samples/manifest.js'
-
 /** What a topic that a caller publishes to asks for. `caller` is the publisher's user name, which the broker's ACL enforces; '-' without ACL. */
 export type RequestTopic =
   | { readonly kind: 'infer'; readonly model: string; readonly caller: string; readonly pool: boolean }
@@ -91,5 +89,3 @@ export class Topics {
 function level(id: string): string {
   return id.replace(/[/+#\0]/g, '-')
 }
-
-export const isModelName = (name: string): boolean => ModelName.safeParse(name).success

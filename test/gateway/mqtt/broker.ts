@@ -1,3 +1,5 @@
+import { pbkdf2Sync } from 'node:crypto'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Test, test } from 'tap'
 import { Config } from '../../../src/config/schema.js'
@@ -68,4 +70,20 @@ test('TLS with a client certificate reaches the broker; an unknown authority doe
   await until(() => stranger.failures > 1 && nobody.failures > 1, 'failed attempts')
   t.equal(stranger.up, undefined)
   t.equal(nobody.up, undefined)
+})
+
+test('a wrong password is refused and tried again, and the right one gets in', async t => {
+  const folder = t.testdir({ right: 'secret\n', wrong: 'guess\n' })
+  const passwords = join(folder, 'passwords')
+  // mosquitto_passwd -b: $7$ = PBKDF2 with SHA-512.
+  const salt = Buffer.from('quantd-salt!')
+  const hash = pbkdf2Sync('secret', salt, 101, 64, 'sha512').toString('base64')
+  writeFileSync(passwords, `gw1:$7$101$${salt.toString('base64')}$${hash}\n`)
+  const broker = await Mosquitto.start({ config: [`password_file ${passwords}`, 'allow_anonymous false'] })
+  t.teardown(() => broker.close())
+  const guest = connectionTo(t, { url: broker.url, password_file: join(folder, 'wrong') })
+  const gateway = connectionTo(t, { url: broker.url, password_file: join(folder, 'right') })
+  await until(() => gateway.up, 'a connection')
+  await until(() => guest.failures > 1, 'failed attempts')
+  t.equal(guest.up, undefined)
 })
