@@ -86,6 +86,17 @@ test('a model is loaded by hash, shown, set to capture, and unloaded', async t =
   await t.rejects(send('capture', { model, mode: 'off' }), { code: 'ERR_MODEL_UNKNOWN' })
 })
 
+test('unloading a model ends its jobs first', async t => {
+  const { send, site } = await open(t)
+  await send('load', { sha256 })
+  await send('capture', { model, mode: 'on' })
+  for (const request of await siteRequests(site.models.get(model), 12)) await site.serve(model, request)
+  const { job_id } = (await send('requantize', { model })) as { job_id: string }
+  t.same(await send('unload', { model }), { model, state: 'unloaded' })
+  t.match(await send('jobs', { job_id }), { jobs: [{ state: 'cancelled' }] })
+  await t.rejects(send('unload', { model }), { code: 'ERR_MODEL_UNKNOWN' })
+})
+
 test('requantize and bench answer with a job, the same one for the same id, for a device that serves', async t => {
   const { send, site } = await open(t)
   const id = 'f57613ef-a25c-416d-a011-d7fe9659d800'
