@@ -6,6 +6,7 @@ import { writeModel } from '../graph/onnx/write.js'
 import { constant } from '../graph/tensor/tensor.js'
 import type { SampleSource } from '../samples/sample.js'
 import type { Placement } from './placement/placement.js'
+import { readSamples, stackSamples } from './statistics/stack-samples.js'
 
 export interface CompareLayersOptions {
   readonly float: Model
@@ -13,6 +14,8 @@ export interface CompareLayersOptions {
   readonly placement: Placement
   readonly samples: SampleSource
   readonly sampleCount: number
+  /** Samples per run (`batchSize`). */
+  readonly batch: number
   readonly engine: Engine
   readonly threads: number
 }
@@ -25,17 +28,23 @@ const beside = (value: string) => `quantd/float/${value}`
  * operator leave it. Noise is what has gathered on the way there, not what the operator alone adds.
  */
 export async function compareLayers(options: CompareLayersOptions): Promise<Map<string, number>> {
-  const { float, int8, placement, samples, sampleCount, engine, threads } = options
+  const { float, int8, placement, samples, sampleCount, batch, engine, threads } = options
   const pairs = [...placement.units.values()].map(unit => ({ name: unit.main.name, value: unit.outputs[0]! }))
   if (pairs.length === 0) return new Map()
   const { model, sums } = merged({ float, int8, values: pairs.map(({ value }) => value) })
   const session = await engine.open(writeModel(model), { threads, optimization: 'all' })
   const totals = new Float64Array(2 * pairs.length)
   try {
-    for (let index = 0; index < sampleCount; index += 1) {
-      const { inputs } = await samples.read(index)
-      const { data } = (await session.infer(inputs, [sums]))[sums]!
-      for (let i = 0; i < totals.length; i += 1) totals[i]! += Number(data[i])
+    for (let start = 0; start < sampleCount; start += batch) {
+      const read = await readSamples(
+        samples,
+        Array.from({ length: Math.min(batch, sampleCount - start) }, (_, at) => start + at),
+      )
+      const stacked = stackSamples(read)
+      for (const feed of stacked === undefined ? read.map(({ inputs }) => inputs) : [stacked]) {
+        const { data } = (await session.infer(feed, [sums]))[sums]!
+        for (let i = 0; i < totals.length; i += 1) totals[i]! += Number(data[i])
+      }
     }
   } finally {
     await session.close()

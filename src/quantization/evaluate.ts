@@ -35,7 +35,8 @@ export async function evaluate({
   const tally = new Tally(judging, settings)
   for (let index = 0; index < reference.length; index += batch) {
     if (signal?.aborted) throw new QuantdError('ERR_ABORTED', 'quantization aborted', { cause: signal.reason })
-    const read = await readSamples(samples, index, Math.min(index + batch, reference.length))
+    const run = Array.from({ length: Math.min(batch, reference.length - index) }, (_, at) => index + at)
+    const read = await readSamples(samples, run)
     const answers = await inferAll(session, read, output)
     answers.forEach((int8, at) => {
       tally.add({ float: reference[index + at]!, int8, label: read[at]!.label })

@@ -127,6 +127,7 @@ function statisticsWanted({ quantizers, units }: Placement, shapes: Shapes, sett
   }
   return {
     ranges,
+    nonNegative: new Set(ranges.filter(value => quantizers.get(value)!.clip?.low === 0)),
     reducers: settings.range_estimator === 'auto' || settings.range_estimator === 'quantile' ? ['extremes', 'quantile'] : ['extremes'],
     quantile: settings.quantile,
     means: [...means.values()],

@@ -44,6 +44,8 @@ export interface Chosen {
   readonly notes: readonly string[]
 }
 
+/** Samples that tell whether int8 is close to lossless. */
+const firstSamples = 48
 /** Samples on which the factors of an estimator that shrinks ranges are chosen. */
 const shrinkSamples = 6
 /** Samples on which the layers of the two models are compared. */
@@ -140,8 +142,15 @@ class Search {
     return { ...recipe, shrink }
   }
 
+  /** On the first samples, and on all where those leave a doubt. */
   async #evaluate(session: Session): Promise<Judgement> {
-    const { request, reference, output, batch, judging, onProgress } = this.#options
+    const { reference } = this.#options
+    const first = await this.#evaluateOn(session, reference.slice(0, firstSamples))
+    return isNearlyLossless(first) || reference.length <= firstSamples ? first : this.#evaluateOn(session, reference)
+  }
+
+  async #evaluateOn(session: Session, reference: readonly Tensor[]): Promise<Judgement> {
+    const { request, output, batch, judging, onProgress } = this.#options
     const { samples, settings, signal } = request
     const evaluation = await evaluate({
       session,
@@ -212,13 +221,14 @@ class Search {
   }
 
   #layerNoise({ lowered, placement }: Candidate): Promise<Map<string, number>> {
-    const { maker, request, reference } = this.#options
+    const { maker, request, reference, batch } = this.#options
     return compareLayers({
       float: maker.context.model,
       int8: lowered,
       placement,
       samples: request.samples,
       sampleCount: Math.min(layerSamples, reference.length),
+      batch,
       engine: request.engine,
       threads: request.settings.threads,
     })

@@ -15,6 +15,7 @@ test('every integer operator has its noise over signal, and what it adds is neve
     placement,
     samples: memorySamples(inputs),
     sampleCount: 8,
+    batch: 3,
     engine: onnxruntimeEngine,
     threads: 1,
   })

@@ -9,6 +9,7 @@ interface Running {
   highest: number
   lowSum: number
   highSum: number
+  count: number
 }
 
 /** What the reductions give for one run. */
@@ -32,19 +33,20 @@ export class Accumulator {
     this.#channels = channels
     this.#means = new Float64Array(channels.reduce((sum, size) => sum + size, 0))
     const fresh = () =>
-      wanted.ranges.map(() => ({ lowest: Number.POSITIVE_INFINITY, highest: Number.NEGATIVE_INFINITY, lowSum: 0, highSum: 0 }))
+      wanted.ranges.map(() => ({ lowest: Number.POSITIVE_INFINITY, highest: Number.NEGATIVE_INFINITY, lowSum: 0, highSum: 0, count: 0 }))
     this.#running = { extremes: fresh(), quantile: fresh() }
   }
 
   /**
-   * One run of `sampleCount` samples: per reducer the lows of a value sample by sample, then its highs, value after value in the order of `wanted.ranges`;
+   * One run of the samples `indices`: per reducer, if the run has it, the lows of a value sample by sample, then its highs, value after value in the order of `wanted.ranges`;
    * means over the run, one value after the other.
    * @throws ERR_QUANT_RANGE
    */
-  add(sampleCount: number, vectors: RunVectors): void {
+  add(indices: readonly number[], vectors: RunVectors): void {
+    const sampleCount = indices.length
     for (const reducer of ['extremes', 'quantile'] as const) {
       const vector = vectors[reducer]
-      if (vector !== undefined) this.#addRanges(reducer, vector, sampleCount)
+      if (vector !== undefined) this.#addRanges(reducer, vector, indices)
     }
     this.#count += sampleCount
     if (vectors.means === undefined) return
@@ -56,16 +58,19 @@ export class Accumulator {
     }
   }
 
-  #addRanges(reducer: Reducer, vector: Float32Array, sampleCount: number): void {
+  #addRanges(reducer: Reducer, vector: Float32Array, indices: readonly number[]): void {
+    const sampleCount = indices.length
     this.#running[reducer].forEach((running, index) => {
+      const bounded = this.#wanted.nonNegative.has(this.#wanted.ranges[index]!)
       for (let sample = 0; sample < sampleCount; sample += 1) {
-        const low = vector[2 * index * sampleCount + sample]!
+        const low = bounded ? 0 : vector[2 * index * sampleCount + sample]!
         const high = vector[(2 * index + 1) * sampleCount + sample]!
-        if (!Number.isFinite(low) || !Number.isFinite(high)) throw this.#notFinite(index, sample, { low, high })
+        if (!Number.isFinite(low) || !Number.isFinite(high)) throw this.#notFinite(index, indices[sample]!, { low, high })
         running.lowest = Math.min(running.lowest, low)
         running.highest = Math.max(running.highest, high)
         running.lowSum += low
         running.highSum += high
+        running.count += 1
       }
     })
   }
@@ -77,14 +82,14 @@ export class Accumulator {
       return at < 0
     })
     const { value } = this.#wanted.means[index]!
-    return new QuantdError('ERR_QUANT_RANGE', `value '${value}' is not finite on one of the first ${this.#count} calibration samples`, {
+    return new QuantdError('ERR_QUANT_RANGE', `value '${value}' is not finite on a calibration sample`, {
       details: { value, mean },
     })
   }
 
   #notFinite(index: number, sample: number, range: Range): QuantdError {
     const value = this.#wanted.ranges[index]!
-    return new QuantdError('ERR_QUANT_RANGE', `value '${value}' is not finite on calibration sample ${this.#count + sample}`, {
+    return new QuantdError('ERR_QUANT_RANGE', `value '${value}' is not finite on calibration sample ${sample}`, {
       details: { value, ...range },
     })
   }
@@ -107,8 +112,8 @@ export class Accumulator {
   #observed(index: number): Observed {
     const figures = (reducer: Reducer) => {
       const asked = this.#wanted.reducers.includes(reducer) ? reducer : 'extremes'
-      const { lowest, highest, lowSum, highSum } = this.#running[asked][index]!
-      return { outermost: { low: lowest, high: highest }, mean: { low: lowSum / this.#count, high: highSum / this.#count } }
+      const { lowest, highest, lowSum, highSum, count } = this.#running[asked][index]!
+      return { outermost: { low: lowest, high: highest }, mean: { low: lowSum / count, high: highSum / count } }
     }
     const extremes = figures('extremes')
     const quantile = figures('quantile')

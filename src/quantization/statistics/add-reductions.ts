@@ -36,11 +36,14 @@ export function addReductions({ model, shapes, wanted, feeding }: ReductionOptio
   readonly outputs: ReductionOutputs
 } {
   const builder = new Builder(model, feeding)
+  const ends = (value: string): Ends => (wanted.nonNegative.has(value) ? 'high' : 'both')
   const extremes = wanted.reducers.includes('extremes')
-    ? wanted.ranges.flatMap(value => builder.extremes(value, shapes.get(value)!.length))
+    ? wanted.ranges.flatMap(value => builder.extremes(value, shapes.get(value)!.length, ends(value)))
     : []
   const quantiles = wanted.reducers.includes('quantile')
-    ? wanted.ranges.flatMap(value => builder.quantiles(value, elementCount(shapes.get(value)!), wanted.quantile))
+    ? wanted.ranges.flatMap(value =>
+        builder.quantiles(value, { count: elementCount(shapes.get(value)!), share: wanted.quantile, ends: ends(value) }),
+      )
     : []
   const means = wanted.means.map(({ value, axis }) => builder.channelMeans(value, axis, shapes.get(value)!.length))
   const outputs = {
@@ -50,6 +53,9 @@ export function addReductions({ model, shapes, wanted, feeding }: ReductionOptio
   }
   return { model: builder.finish(Object.values(outputs)), outputs }
 }
+
+/** Which ends of a value are looked for; the high one stands in place of a low one that is not. */
+type Ends = 'both' | 'high'
 
 class Builder {
   readonly #model: Model
@@ -65,25 +71,29 @@ class Builder {
     this.#graph = model.graph.clone()
   }
 
-  extremes(value: string, rank: number): string[] {
+  extremes(value: string, rank: number, ends: Ends): string[] {
     const axes = Array.from({ length: rank }, (_, axis) => axis).filter(axis => axis !== 0 || this.#feeding === 'sample')
     if (axes.length === 0) return [value, value].map(same => this.#add('Reshape', [same, this.#int64s([-1])]))
-    return ['ReduceMin', 'ReduceMax'].map(opType => this.#add('Reshape', [this.#reduce(opType, value, axes), this.#int64s([-1])]))
+    const reduced = (opType: string) => this.#add('Reshape', [this.#reduce(opType, value, axes), this.#int64s([-1])])
+    const high = reduced('ReduceMax')
+    return [ends === 'both' ? reduced('ReduceMin') : high, high]
   }
 
   /** The k-th smallest and largest element of each sample, where k elements are the wanted share of those looked at. */
-  quantiles(value: string, count: number, share: number): string[] {
+  quantiles(value: string, { count, share, ends }: { count: number; share: number; ends: Ends }): string[] {
     const stride = Math.max(1, Math.floor(count / quantileElements))
     const flat = this.#add('Reshape', [value, this.#int64s(this.#feeding === 'sample' ? [1, -1] : [0, -1])])
     const every = [0, Number.MAX_SAFE_INTEGER, 1, stride].map(number => this.#int64s([number]))
     const looked = stride === 1 ? flat : this.#add('Slice', [flat, ...every])
     const size = this.#add('Slice', [this.#add('Shape', [looked]), this.#int64s([1]), this.#int64s([2])])
     const k = this.#add('Min', [this.#int64s([Math.max(1, Math.ceil((count / stride) * share))]), size])
-    return [0, 1].map(largest => {
+    const kth = (largest: 0 | 1) => {
       const top = this.#add('TopK', [looked, k], { largest: int(largest), sorted: int(1), axis: int(1) }, 2)
       const last = this.#add('Slice', [top, this.#int64s([-1]), this.#int64s([Number.MAX_SAFE_INTEGER]), this.#int64s([1])])
       return this.#add('Reshape', [last, this.#int64s([-1])])
-    })
+    }
+    const high = kth(1)
+    return [ends === 'both' ? kth(0) : high, high]
   }
 
   channelMeans(value: string, axis: number, rank: number): string {

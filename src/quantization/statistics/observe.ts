@@ -33,45 +33,83 @@ export interface Observation {
   readonly reference: readonly Tensor[]
 }
 
+/** Quantiles sort every tensor, so one sample in this many has them, when there are many: their mean over the samples needs no more. */
+const quantileEvery = 4
+const manySamples = 64
+
 /**
  * One pass over the samples through the float graph with its reductions: everything that any estimator or algorithm of this quantization needs. Figures are
  * per sample whether samples run one by one or several at a time.
  * @throws ERR_QUANT_NO_SAMPLES, ERR_QUANT_RANGE, ERR_ABORTED
  */
 export async function observe(options: ObserveOptions): Promise<Observation> {
-  const { model, shapes, samples, sampleCount, batch, wanted, engine, threads, reference, onProgress, signal } = options
+  const { shapes, sampleCount, wanted, reference, onProgress } = options
   if (sampleCount === 0) throw new QuantdError('ERR_QUANT_NO_SAMPLES', 'no calibration samples')
-  const observed = addReductions({ model, shapes, wanted, feeding: batch > 1 ? 'batch' : 'sample' })
-  const session = await engine.open(writeModel(observed.model), { threads, optimization: 'all' })
   const accumulator = new Accumulator(
     wanted,
     wanted.means.map(({ value, axis }) => shapes.get(value)![axis]!),
   )
-  const kept: Tensor[] = []
-  const run = async (count: number, feed: Feed) => {
-    const { vectors, answer } = await reduced(session, observed.outputs, feed, kept.length < reference.count ? reference.output : undefined)
-    accumulator.add(count, vectors)
-    if (answer !== undefined) kept.push(...unstack(answer, count))
+  const answers = new Map<number, Tensor>()
+  let done = 0
+  for (const { reducers, indices } of passes(wanted, sampleCount)) {
+    await pass({ ...options, wanted: { ...wanted, reducers } }, indices, (run, { vectors, answer }) => {
+      accumulator.add(run, vectors)
+      if (answer !== undefined) for (const [at, row] of unstack(answer, run.length).entries()) answers.set(run[at]!, row)
+      done += run.length
+      onProgress?.(done / sampleCount)
+    })
   }
+  const kept = Array.from({ length: Math.min(reference.count, sampleCount) }, (_, index) => answers.get(index)!)
+  return { statistics: accumulator.finish(), reference: kept }
+}
+
+interface Pass {
+  readonly reducers: StatisticsWanted['reducers']
+  readonly indices: readonly number[]
+}
+
+function passes({ reducers }: StatisticsWanted, sampleCount: number): readonly Pass[] {
+  const all = Array.from({ length: sampleCount }, (_, index) => index)
+  if (!reducers.includes('quantile') || !reducers.includes('extremes') || sampleCount < manySamples) return [{ reducers, indices: all }]
+  return [
+    { reducers, indices: all.filter(index => index % quantileEvery === 0) },
+    { reducers: ['extremes'], indices: all.filter(index => index % quantileEvery !== 0) },
+  ]
+}
+
+interface Answered {
+  readonly vectors: RunVectors
+  /** The reference output of the samples of the run, where it is kept. */
+  readonly answer: Tensor | undefined
+}
+
+async function pass(options: ObserveOptions, indices: readonly number[], take: (run: readonly number[], answered: Answered) => void) {
+  const { model, shapes, samples, batch, wanted, engine, threads, reference, signal } = options
+  const { model: observed, outputs } = addReductions({ model, shapes, wanted, feeding: batch > 1 ? 'batch' : 'sample' })
+  const session = await engine.open(writeModel(observed), { threads, optimization: 'all' })
+  const run = async (which: readonly number[], feed: Feed) =>
+    take(which, await reduced(session, outputs, feed, which[0]! < reference.count ? reference.output : undefined))
   try {
-    for (let index = 0; index < sampleCount; index += batch) {
+    const runs = Array.from({ length: Math.ceil(indices.length / batch) }, (_, at) => indices.slice(at * batch, (at + 1) * batch))
+    let reading = readSamples(samples, runs[0] ?? [])
+    for (const [at, which] of runs.entries()) {
       if (signal?.aborted) throw new QuantdError('ERR_ABORTED', 'quantization aborted', { cause: signal.reason })
-      const read = await readSamples(samples, index, Math.min(index + batch, sampleCount))
+      const read = await reading
+      // The engine computes on this thread: the next samples are read beside it.
+      reading = readSamples(samples, runs[at + 1] ?? [])
+      reading.catch(() => {}) // awaited in the next round; without this one that aborts or fails before would be reported twice
       const stacked = stackSamples(read)
-      if (stacked !== undefined) await run(read.length, stacked)
-      else for (const sample of read) await run(1, sample.inputs)
-      onProgress?.(Math.min(1, (index + batch) / sampleCount))
+      if (stacked !== undefined) await run(which, stacked)
+      else for (const [position, sample] of read.entries()) await run([which[position]!], sample.inputs)
     }
   } finally {
     await session.close()
   }
-  const statistics = accumulator.finish()
-  return { statistics, reference: kept.slice(0, reference.count) }
 }
 
 type Feed = Readonly<Record<string, Tensor>>
 
-async function reduced(session: Session, outputs: ReductionOutputs, feed: Feed, kept: string | undefined) {
+async function reduced(session: Session, outputs: ReductionOutputs, feed: Feed, kept: string | undefined): Promise<Answered> {
   const names = { extremes: outputs.extremes, quantile: outputs.quantiles, means: outputs.means }
   const wanted = [...Object.values(names), kept].filter(name => name !== undefined)
   const result = wanted.length === 0 ? {} : await session.infer(feed, wanted)

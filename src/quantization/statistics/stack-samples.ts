@@ -37,10 +37,8 @@ export function unstack({ dtype, shape, data }: Tensor, count: number): Tensor[]
   }))
 }
 
-export async function readSamples(samples: SampleSource, from: number, to: number): Promise<Sample[]> {
-  const read: Sample[] = []
-  for (let index = from; index < to; index += 1) read.push(await samples.read(index))
-  return read
+export function readSamples(samples: SampleSource, indices: readonly number[]): Promise<Sample[]> {
+  return Promise.all(indices.map(index => samples.read(index)))
 }
 
 /** One output for each of `samples`, in one run where they stack. */

@@ -4,6 +4,8 @@ import type { Observed, Reducer } from '../ranges/range-estimator.js'
 export interface StatisticsWanted {
   /** Values whose range is needed. */
   readonly ranges: readonly string[]
+  /** Those of them that never lie below 0: their low end is taken as 0 and not looked for. */
+  readonly nonNegative: ReadonlySet<string>
   /** Which ends of each sample's values: quantiles cost a sort of every tensor, so they are gathered only when asked for. */
   readonly reducers: readonly Reducer[]
   /** Share of elements beyond each quantile, 0..0.1. */

@@ -20,12 +20,20 @@ const inputs = [{ x: tensor(-3, -2, -1, 0, 1, 2) }, { x: tensor(0, 0, 0, 0, 0, 5
 
 const wanted: StatisticsWanted = {
   ranges: ['x', 'y'],
+  nonNegative: new Set(),
   reducers: ['extremes', 'quantile'],
   quantile: 0.3,
   means: [{ value: 'y', axis: 1 }],
 }
 
-async function observed({ model = squares(), batch = 1, feeds = inputs }: { model?: Model; batch?: number; feeds?: typeof inputs } = {}) {
+interface Options {
+  readonly model?: Model
+  readonly batch?: number
+  readonly feeds?: typeof inputs
+  readonly nonNegative?: ReadonlySet<string>
+}
+
+async function observed({ model = squares(), batch = 1, feeds = inputs, nonNegative = new Set() }: Options = {}) {
   const [shapes] = await measureShapes({ model, feeds: [feeds[0]!], engine: onnxruntimeEngine })
   return observe({
     model,
@@ -33,7 +41,7 @@ async function observed({ model = squares(), batch = 1, feeds = inputs }: { mode
     samples: memorySamples(feeds),
     sampleCount: feeds.length,
     batch,
-    wanted,
+    wanted: { ...wanted, nonNegative },
     engine: onnxruntimeEngine,
     threads: 1,
     reference: { output: 'y', count: 2 },
@@ -60,6 +68,11 @@ test('the engine reduces each sample: outermost and mean of extremes, quantiles 
       [0, 0, 0, 0, 0, 25],
     ],
   )
+})
+
+test('the low end of what never lies below 0 is 0, without a look', async t => {
+  const { statistics } = await observed({ nonNegative: new Set(['y']) })
+  t.match(statistics.ranges.get('y'), { 'extremes-outermost': { low: 0, high: 25 }, 'quantile-mean': { low: 0, high: (4 + 0 + 4) / 3 } })
 })
 
 test('several samples in one run give the figures of single samples', async t => {
