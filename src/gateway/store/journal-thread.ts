@@ -3,7 +3,18 @@ import { QuantdError } from '../../errors.js'
 import { logger } from '../../log.js'
 import { type Clock, systemClock } from '../../time.js'
 import { BodyRing } from './body-ring.js'
-import type { Accepted, AnswerOptions, Commit, InboxRecord, Journal, JournalFigures, OutboxRecord, Recovered, Reply } from './journal.js'
+import type {
+  Accepted,
+  AcceptOptions,
+  AnswerOptions,
+  Commit,
+  InboxRecord,
+  Journal,
+  JournalFigures,
+  OutboxRecord,
+  Recovered,
+  Reply,
+} from './journal.js'
 import { JournalKeys } from './journal-keys.js'
 import type { JournalOperation, JournalReport, JournalResult, RememberedKey } from './journal-protocol.js'
 
@@ -31,6 +42,14 @@ const ringBytes = 8 * 2 ** 20
 
 const log = logger('gateway/store')
 
+/** A request that is not written yet. */
+interface Held {
+  readonly operation: JournalOperation
+  readonly body: Uint8Array
+  readonly resolve: (commit: Commit) => void
+  readonly timer: NodeJS.Timeout
+}
+
 interface Waiting {
   readonly resolve: (result: JournalResult) => void
   /** Its body lies in the ring. */
@@ -44,6 +63,7 @@ export class JournalThread implements Journal {
   readonly #keys: JournalKeys
   /** One per operation handed over and not reported yet, oldest first. */
   #waiting: Waiting[] = []
+  readonly #held = new Map<number, Held>()
   readonly #ring = new BodyRing(ringBytes)
   /** Replies on their way that nobody remembers afterwards. */
   readonly #passing = new Set<number>()
@@ -96,7 +116,7 @@ export class JournalThread implements Journal {
     return new JournalThread(worker, clock, keys, first.nextEntry)
   }
 
-  accept(record: InboxRecord): Accepted {
+  accept(record: InboxRecord, { holdMs }: AcceptOptions = atOnce): Accepted {
     const key = JournalKeys.key(record.replyTopic, record.correlation)
     const found = this.#keys.find(key)
     if (found?.state === 'running') return { kind: 'running', entry: found.entry, committed: found.committed }
@@ -104,7 +124,8 @@ export class JournalThread implements Journal {
     const entry = this.#nextEntry
     this.#nextEntry += 1
     const operation = { do: 'accept', entry, record: detached(record), acceptedWall: this.#clock.wall() } as const
-    const committed = this.#post(operation, record.body).then(toCommit)
+    const committed =
+      holdMs === 0 ? this.#post(operation, record.body).then(toCommit) : this.#hold({ entry, operation, body: record.body, holdMs })
     const keepMs = this.#clock.now() + (record.expiresInMs ?? 0) + rememberMs
     this.#keys.add({ key, entry, committed, state: 'running', keepMs, bytes: 0, delivered: false })
     return { kind: 'new', entry, committed }
@@ -112,8 +133,12 @@ export class JournalThread implements Journal {
 
   async answer(entry: number, reply: Reply | undefined, { remember }: AnswerOptions): Promise<Commit> {
     const key = this.#keys.get(entry)
+    const held = this.#unhold(entry)
     if (reply === undefined || key === undefined) {
       if (key !== undefined) this.#keys.remove(key)
+      // Never written, and nothing to write.
+      held?.resolve({ durable: true })
+      if (held !== undefined) return { durable: true }
       return toCommit(await this.#post({ do: 'answer', entry, reply: undefined }))
     }
     const now = this.#clock.now()
@@ -127,6 +152,7 @@ export class JournalThread implements Journal {
     const keepUntil = remember === 'yes' ? Math.ceil(wall + keepMs - now) : 0
     const stored = { ...detached(reply), keepUntil, answeredWall: wall }
     const commit = toCommit(await this.#post({ do: 'answer', entry, reply: stored }, reply.body))
+    held?.resolve(commit)
     if (!commit.durable) {
       this.#keys.remove(key)
       this.#passing.delete(entry)
@@ -180,10 +206,36 @@ export class JournalThread implements Journal {
 
   async #close(): Promise<void> {
     clearTimeout(this.#timer)
+    for (const entry of [...this.#held.keys()]) this.#write(entry)
     if (this.#ended !== undefined) return
     const gone = new Promise<void>(resolve => this.#worker.once('exit', () => resolve()))
     await this.#post({ do: 'close' })
     await gone
+  }
+
+  #hold({
+    entry,
+    operation,
+    body,
+    holdMs,
+  }: Omit<Held, 'resolve' | 'timer'> & { readonly entry: number; readonly holdMs: number }): Promise<Commit> {
+    return new Promise(resolve => {
+      const timer = setTimeout(() => this.#write(entry), holdMs)
+      this.#held.set(entry, { operation, body, resolve, timer })
+    })
+  }
+
+  #unhold(entry: number): Held | undefined {
+    const held = this.#held.get(entry)
+    this.#held.delete(entry)
+    clearTimeout(held?.timer)
+    return held
+  }
+
+  /** The answer takes longer: the request goes to the disk before it. */
+  #write(entry: number): void {
+    const held = this.#unhold(entry)
+    if (held !== undefined) void this.#post(held.operation, held.body).then(result => held.resolve(toCommit(result)))
   }
 
   async #read(entry: number): Promise<OutboxRecord | undefined> {
@@ -257,6 +309,7 @@ export class JournalThread implements Journal {
   }
 }
 
+const atOnce: AcceptOptions = { holdMs: 0 }
 const nobody: Waiting = { resolve: () => undefined, inRing: false }
 const noBody = new Uint8Array(0)
 

@@ -45,6 +45,14 @@ export type Accepted =
   /** Undefined: the reply could not be read back, and nothing is known of the request any more. */
   | { readonly kind: 'answered'; readonly entry: number; readonly reply: Promise<OutboxRecord | undefined> }
 
+export interface AcceptOptions {
+  /**
+   * The request is written only when its answer has not come after so long; an answer before that is written alone, with one commit. Nothing is acknowledged
+   * meanwhile, so the broker still has the request. 0: at once.
+   */
+  readonly holdMs: number
+}
+
 export interface AnswerOptions {
   /**
    * 'yes': duplicates get this reply until expiry + 60 s. 'no': a refusal that asks for a retry; the next delivery of the key is a new request.
@@ -77,10 +85,10 @@ export interface Recovered {
 
 /**
  * Inbox, outbox and dedup of QoS 1 (mqtt-contract.md 4c): one SQLite file, all of it in one writer thread; the event loop never waits for a commit.
- * Calls that queue up during a commit share the next one; there is no timer. Durable means: on disk, synchronous FULL.
+ * Calls that queue up during a commit share the next one, and none waits for others. Durable means: on disk, synchronous FULL.
  */
 export interface Journal {
-  accept(record: InboxRecord): Accepted
+  accept(record: InboxRecord, options?: AcceptOptions): Accepted
   /** Inbox done and outbox filled in one transaction. `reply` undefined: expired, nothing to send, and the key is free again. */
   answer(entry: number, reply: Reply | undefined, options: AnswerOptions): Promise<Commit>
   /** The broker acknowledged the reply. Not awaited by anyone: after a crash before it is on disk the reply is sent again. */

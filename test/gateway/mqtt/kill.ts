@@ -40,16 +40,14 @@ test('at whatever step gateways die one after the other, every request ends with
     'journal.accept-committed',
     'journal.answer-uncommitted',
     'journal.answer-committed',
-    'mqtt.answer-committed',
     'mqtt.answer-published',
     'journal.delivered-uncommitted',
-    'journal.delivered-committed',
   ]
   const folder = t.testdir()
   for (const crashAt of steps) {
     // It may die already while it takes up what the one before left.
     const dying = await startGateway(t, { url: broker.url, folder, crashAt })
-    await app.client.publishAsync(topic('small'), raw, { qos: 1, properties: properties(crashAt) })
+    await app.client.publishAsync(topic('slow'), raw, { qos: 1, properties: properties(crashAt) })
     if (dying.signalCode === null) await once(dying, 'exit')
     t.equal(dying.signalCode, 'SIGKILL', crashAt)
   }
@@ -74,7 +72,7 @@ test('kill -9 with requests in flight loses none that the broker had acknowledge
   const app = await Listener.connect(t, { url: broker.url, topics: ['quantd-reply/app/#'] })
   const folder = t.testdir()
   const sent: string[] = []
-  for (let round = 0; round < 3; round += 1) {
+  for (let round = 0; round < 2; round += 1) {
     const gateway = await startGateway(t, { url: broker.url, folder })
     for (let index = 0; index < 6; index += 1) {
       const correlation = `${round}-${index}`

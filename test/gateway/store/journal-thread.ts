@@ -81,6 +81,30 @@ test('a refusal that asks for a retry frees the key at once', async t => {
   t.equal(journal.figures().outbox, 0)
 })
 
+test('a request that is answered while it is held is never written; one that is not is', async t => {
+  t.testdir()
+  const journal = await open(t)
+  const quick = journal.accept(request('quick', { body: randomBytes(100_000) }), { holdMs: 60_000 })
+  t.equal(journal.accept(request('quick')).kind, 'running', 'duplicates attach to it')
+  const answered = journal.answer(quick.entry, replyTo(request('quick')), { remember: 'yes' })
+  t.match(await committed(quick), { durable: true }, 'acknowledged with its answer')
+  t.match(await answered, { durable: true })
+  t.equal(journal.figures().commits, 1)
+  const expired = journal.accept(request('expired'), { holdMs: 60_000 })
+  t.match(await journal.answer(expired.entry, undefined, { remember: 'no' }), { durable: true })
+  t.match(await committed(expired), { durable: true })
+  t.equal(journal.figures().commits, 1, 'what nobody waits for costs nothing')
+  const slow = journal.accept(request('slow'), { holdMs: 1 })
+  t.match(await committed(slow), { durable: true })
+  journal.accept(request('at the end'), { holdMs: 60_000 })
+  await journal.close()
+  const after = await open(t)
+  t.same(
+    (await after.recover()).requests.map(({ correlation }) => Buffer.from(correlation).toString()),
+    ['slow', 'at the end'],
+  )
+})
+
 test('what queued up during a commit shares the next one', async t => {
   t.testdir()
   const journal = await open(t)
