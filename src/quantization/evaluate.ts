@@ -21,6 +21,12 @@ export interface EvaluateOptions {
   readonly signal?: AbortSignal
 }
 
+/** What a candidate does to the output. */
+export interface Evaluation extends Judgement {
+  /** Share of the characters that int8 reads as float does; undefined where nothing is read. */
+  readonly textCloseness: number | undefined
+}
+
 /** A candidate against float on the first calibration samples: what choices between candidates are made by. The verdict means nothing here. */
 export async function evaluate({
   session,
@@ -31,7 +37,7 @@ export async function evaluate({
   judging,
   settings,
   signal,
-}: EvaluateOptions): Promise<Judgement> {
+}: EvaluateOptions): Promise<Evaluation> {
   const tally = new Tally(judging, settings)
   for (let index = 0; index < reference.length; index += batch) {
     if (signal?.aborted) throw new QuantdError('ERR_ABORTED', 'quantization aborted', { cause: signal.reason })
@@ -42,5 +48,5 @@ export async function evaluate({
       tally.add({ float: reference[index + at]!, int8, label: read[at]!.label })
     })
   }
-  return tally.judgement()
+  return { ...tally.judgement(), textCloseness: tally.textCloseness }
 }

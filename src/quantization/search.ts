@@ -8,7 +8,7 @@ import type { Candidate, CandidateMaker, Recipe } from './candidate.js'
 import { addedNoise, compareLayers } from './compare-layers.js'
 import type { QuantizeRequest } from './contract.js'
 import { coverageFloor, coverageOf } from './coverage.js'
-import { evaluate } from './evaluate.js'
+import { type Evaluation, evaluate } from './evaluate.js'
 import type { Kernels } from './lowering/count-kernels.js'
 import type { Placement } from './placement/placement.js'
 import type { ActivationMode } from './ranges/affine.js'
@@ -36,7 +36,7 @@ export interface Chosen {
   readonly candidate: Candidate
   readonly session: Session
   readonly kernels: Kernels
-  readonly evaluation: Judgement
+  readonly evaluation: Evaluation
   /** Why this scheme and estimator. */
   readonly why: string
   /** Noise over signal per integer operator, by node name. */
@@ -67,7 +67,7 @@ interface Opened {
   readonly candidate: Candidate
   readonly session: Session
   readonly kernels: Kernels
-  readonly evaluation: Judgement
+  readonly evaluation: Evaluation
 }
 
 class Search {
@@ -143,13 +143,13 @@ class Search {
   }
 
   /** On the first samples, and on all where those leave a doubt. */
-  async #evaluate(session: Session): Promise<Judgement> {
+  async #evaluate(session: Session): Promise<Evaluation> {
     const { reference } = this.#options
     const first = await this.#evaluateOn(session, reference.slice(0, firstSamples))
     return isNearlyLossless(first) || reference.length <= firstSamples ? first : this.#evaluateOn(session, reference)
   }
 
-  async #evaluateOn(session: Session, reference: readonly Tensor[]): Promise<Judgement> {
+  async #evaluateOn(session: Session, reference: readonly Tensor[]): Promise<Evaluation> {
     const { request, output, batch, judging, onProgress } = this.#options
     const { samples, settings, signal } = request
     const evaluation = await evaluate({
@@ -264,7 +264,7 @@ function largestSet(placement: Placement, ranked: readonly string[], count: numb
 /** Signal at which trying on is not worth its time: noise of 3 % of the amplitude. */
 const nearlyLosslessDb = 30
 
-const isNearlyLossless = (evaluation: Judgement): boolean => (evaluation.snr_db ?? 0) >= nearlyLosslessDb && holds(evaluation)
+const isNearlyLossless = (evaluation: Evaluation): boolean => (evaluation.snr_db ?? 0) >= nearlyLosslessDb && holds(evaluation)
 
 const decibels = ({ snr_db }: Judgement) => `${snr_db?.toFixed(1) ?? '-'} dB`
 
@@ -276,12 +276,12 @@ function holds({ drop, max_drop, snr_db, cosine }: Judgement): boolean {
   return drop === null ? (snr_db ?? 0) >= signalLimits.snrDb && (cosine ?? 0) >= signalLimits.cosine : drop <= max_drop
 }
 
-/** What a candidate must gain over an earlier, simpler one: decibels, or rows in a thousand. */
+/** What a candidate must gain over an earlier, simpler one: decibels, or characters in a thousand. */
 const leastGain = 0.2
 
-const isBetter = (a: Judgement, b: Judgement): boolean => scoreOf(a) > scoreOf(b) + leastGain
+const isBetter = (a: Evaluation, b: Evaluation): boolean => scoreOf(a) > scoreOf(b) + leastGain
 
-/** Outputs of several rows (texts, maps) are compared by the share of rows that keep their largest element, all others by their signal. */
-function scoreOf({ snr_db, metric, agreement }: Judgement): number {
-  return metric === 'text' && agreement !== null ? agreement * 1000 + (snr_db ?? 0) / 1000 : (snr_db ?? Number.NEGATIVE_INFINITY)
+/** Readers of text are compared by the characters that they read alike, in a thousand, all others by their signal in dB. */
+function scoreOf({ snr_db, textCloseness }: Evaluation): number {
+  return textCloseness === undefined ? (snr_db ?? Number.NEGATIVE_INFINITY) : textCloseness * 1000 + (snr_db ?? 0) / 1000
 }

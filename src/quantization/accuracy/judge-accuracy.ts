@@ -6,6 +6,8 @@ import type { Judgement } from '../report/report.js'
 import type { QuantizeSettings } from '../settings.js'
 import { rowAgreement } from './agreement.js'
 import { type ChosenMetric, chooseMetric, type Judging } from './choose-metric.js'
+import { decodeCtc } from './ctc.js'
+import { editDistance } from './edit-distance.js'
 import { Signal, signalLimits } from './signal.js'
 
 /** Held-out items from which on a judgement is one (DECISIONS, Judge). */
@@ -66,6 +68,8 @@ export class Tally {
   #int8Sum = 0
   #agreeing = 0
   #classes = 0
+  #characters = 0
+  #edits = 0
 
   constructor(judging: Judging, settings: JudgeOptions['settings']) {
     this.#judging = judging
@@ -78,12 +82,26 @@ export class Tally {
     this.#items += 1
     this.#classes = float.shape.at(-1) ?? 1
     this.#agreeing += rowAgreement(float, int8)
+    this.#compareTexts(float, int8)
     const { metric, by } = this.#chosen
     if (metric === undefined) return
     const alphabet = this.#judging.alphabet ?? []
     const truth = by === 'labels' ? label : undefined
     this.#floatSum += metric.item({ output: float, label: truth, float, alphabet })
     this.#int8Sum += metric.item({ output: int8, label: truth, float, alphabet })
+  }
+
+  /** Share of the characters of float's texts that int8 reads alike: finer than whole lines, for choices on few of them. Undefined for other metrics. */
+  get textCloseness(): number | undefined {
+    return this.#chosen?.name === 'text' ? 1 - this.#edits / Math.max(1, this.#characters) : undefined
+  }
+
+  #compareTexts(float: Tensor, int8: Tensor): void {
+    if (this.#chosen?.name !== 'text') return
+    const alphabet = this.#judging.alphabet ?? []
+    const [wanted, found] = [decodeCtc(float, alphabet), decodeCtc(int8, alphabet)]
+    this.#characters += wanted.length
+    this.#edits += editDistance(wanted, found)
   }
 
   judgement(): Judgement {
