@@ -42,6 +42,8 @@ class Requantize {
   readonly #options: RequantizeOptions
   readonly #context: JobContext
   readonly #request: RequantizeRequest
+  /** The held-out samples are this site's own: what was judged on foreign ones is not activated by itself (DECISIONS, Judge). */
+  #judgedHere = true
 
   constructor(options: RequantizeOptions, context: JobContext) {
     this.#options = options
@@ -111,8 +113,8 @@ class Requantize {
       throw new QuantdError('ERR_JOB_SAMPLES', `model '${model}': its bundle has no calibration.npz`, { details: { model } })
     // What the site sees is the better judge, of foreign samples most of all.
     const { heldOut } = splitSamples(samples, 0)
-    const judge: SamplePlace =
-      heldOut.length >= fewestHeldOut ? { kind: 'captured', samples: heldOut } : { kind: 'archive', path, part: 'held-out' }
+    this.#judgedHere = heldOut.length >= fewestHeldOut
+    const judge: SamplePlace = this.#judgedHere ? { kind: 'captured', samples: heldOut } : { kind: 'archive', path, part: 'held-out' }
     return { calibration: { kind: 'archive', path, part: 'calibration' }, heldOut: judge }
   }
 
@@ -138,6 +140,7 @@ class Requantize {
 
   #whyNotActivated({ verdict }: Judgement): string | undefined {
     if (verdict === 'unjudged') return 'prepared, not activated'
+    if (!this.#judgedHere) return 'prepared, not activated, since the judge had samples of the bundle only, none of this site'
     if (this.#request.activate === 'manual') return 'ready to be activated'
     if (this.#options.models.get(this.#context.job.model).pinned) return 'ready to be activated, the active version is pinned'
     return undefined

@@ -68,6 +68,15 @@ test('int8 that was calibrated on samples of another world is rejected, kept, an
   t.match(await site.models.pin(model, { pinned: true, version: '2' }), { active: '2', pinned: true }, 'an operator may insist')
 })
 
+test("what was judged on the bundle's own samples waits for an operator", async t => {
+  const site = await openSite(t, t.testdir())
+  await openServing(site, { count: 1 })
+  const job = await site.ended((await start(site, { source: 'bundle' })).job_id)
+  t.match(job, { state: 'succeeded', version: '2' })
+  t.match(job.sentence, /^prepared, not activated, since the judge had samples of the bundle only/)
+  t.match(site.models.get(model), { active: '1', versions: [{}, { state: 'candidate' }] })
+})
+
 test('with too few samples int8 is prepared, not activated; with none the job fails', async t => {
   const site = await openSite(t, t.testdir())
   await openServing(site, { count: 40, labels: false })
