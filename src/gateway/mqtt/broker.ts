@@ -5,7 +5,7 @@ import { errorMessage, QuantdError } from '../../errors.js'
 
 export type ProtocolVersion = 4 | 5
 
-/** How to reach the broker and who we are there; files are read once, at the start. */
+/** How to reach the broker and who we are there; its files as they are now. */
 export interface Broker {
   readonly url: string
   readonly options: IClientOptions

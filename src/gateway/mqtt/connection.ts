@@ -1,10 +1,11 @@
 import { connect, type IClientOptions, type IConnackPacket, type IPublishPacket, type ISubscriptionMap, type MqttClient } from 'mqtt'
-import { errorMessage } from '../../errors.js'
+import type { QuantdError } from '../../errors.js'
 import { logger } from '../../log.js'
 import { type BackOff, backOffMs } from '../../process/back-off.js'
 import { monotonicMs } from '../../time.js'
 import { type Acknowledge, Acknowledgements } from './acknowledgements.js'
 import type { Broker, ProtocolVersion } from './broker.js'
+import { connectFailure } from './connect-failure.js'
 import { type Outgoing, SendWindow, type Sent } from './send-window.js'
 
 const log = logger('gateway/mqtt')
@@ -44,7 +45,8 @@ export interface ConnectionUp {
 }
 
 export interface ConnectionOptions {
-  readonly broker: Broker
+  /** Asked for each attempt: a certificate or password that was renewed holds from the next connection on. */
+  readonly broker: () => Broker
   readonly clientId: string
   /** Unacknowledged QoS 1 messages that the broker may have on the way to us. */
   readonly receiveMaximum: number
@@ -73,6 +75,7 @@ export class Connection {
   #timer: NodeJS.Timeout | undefined
   #closing = false
   #said = ''
+  #why: QuantdError | undefined
 
   constructor(options: ConnectionOptions) {
     this.#options = options
@@ -80,6 +83,11 @@ export class Connection {
 
   get up(): ConnectionUp | undefined {
     return this.#up
+  }
+
+  /** Why the last attempt failed or the connection was lost, while there is none. */
+  get why(): QuantdError | undefined {
+    return this.#why
   }
 
   /** Attempts in a row that did not last. */
@@ -125,7 +133,18 @@ export class Connection {
   }
 
   #attempt(): void {
-    const { broker, clientId, receiveMaximum, maximumPacketSize, will, onMessage } = this.#options
+    let broker: Broker | undefined
+    try {
+      broker = this.#options.broker()
+      this.#open(broker)
+    } catch (error) {
+      // A file of the broker section that is gone or is no certificate: it may be put right while we try again.
+      this.#retry(connectFailure(error, broker ?? { url: 'the broker' }), 'broker not reached')
+    }
+  }
+
+  #open(broker: Broker): void {
+    const { clientId, receiveMaximum, maximumPacketSize, will, onMessage } = this.#options
     const version = broker.versions[this.#versionIndex] as ProtocolVersion
     const client = connect(broker.url, {
       ...broker.options,
@@ -154,7 +173,7 @@ export class Connection {
     }
     client.on('connect', connack => this.#connected(client, connack, version))
     client.on('error', error => {
-      refusal = error
+      refusal ??= error
       // A broker that refuses may leave it to us to hang up.
       if (!client.connected) client.stream.destroy()
     })
@@ -162,7 +181,7 @@ export class Connection {
       if (reasonCode === sessionTakenOver) log.error({ clientId }, 'another client uses our client id: two daemons with one gateway id')
       else log.warn({ clientId, reasonCode }, 'broker ends the connection')
     })
-    client.once('close', () => this.#closed(client, refusal))
+    client.once('close', () => this.#closed(client, { broker, refusal }))
   }
 
   #connected(client: MqttClient, connack: IConnackPacket, version: ProtocolVersion): void {
@@ -171,6 +190,7 @@ export class Connection {
     stream.setNoDelay?.(true)
     this.#silentCloses = 0
     this.#upSince = monotonicMs()
+    this.#why = undefined
     this.#up = {
       version,
       sessionPresent: connack.sessionPresent,
@@ -182,7 +202,7 @@ export class Connection {
     this.#options.onUp(this.#up)
   }
 
-  #closed(client: MqttClient, refusal: unknown): void {
+  #closed(client: MqttClient, { broker, refusal }: { readonly broker: Broker; readonly refusal: unknown }): void {
     client.removeAllListeners()
     client.on('error', () => undefined)
     client.end(true)
@@ -196,18 +216,20 @@ export class Connection {
         this.#tries = 0
         this.#said = ''
       }
-    } else this.#considerVersion(refusal)
+    } else this.#considerVersion(broker, refusal)
+    this.#retry(connectFailure(refusal, broker), wasUp ? 'connection to the broker lost' : 'broker not reached')
+  }
+
+  #retry(why: QuantdError, what: string): void {
+    this.#why = why
     const waitMs = backOffMs(reconnect, this.#tries)
     this.#tries += 1
-    const reason = refusal === undefined ? 'connection closed' : errorMessage(refusal)
-    if (reason !== this.#said)
-      log.warn({ clientId: this.#options.clientId, reason }, wasUp ? 'connection to the broker lost' : 'broker not reached')
-    this.#said = reason
+    if (why.message !== this.#said) log.warn({ clientId: this.#options.clientId, code: why.code, reason: why.message }, what)
+    this.#said = why.message
     this.#timer = setTimeout(() => this.#attempt(), waitMs)
   }
 
-  #considerVersion(refusal: unknown): void {
-    const { versions } = this.#options.broker
+  #considerVersion({ versions }: Broker, refusal: unknown): void {
     const code = refusal instanceof Error && 'code' in refusal ? refusal.code : undefined
     if (refusal === undefined) this.#silentCloses += 1
     const isRefused = typeof code === 'number' && unsupportedVersion.has(code)

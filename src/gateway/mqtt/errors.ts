@@ -2,6 +2,15 @@ import { defineErrors } from '../../errors.js'
 
 export const mqttErrors = defineErrors({
   ERR_MQTT_CREDENTIALS: 'A password, certificate or key file of the broker section cannot be read: check path and permissions.',
+  ERR_MQTT_UNREACHABLE: 'Nobody answers at the address of the broker, or the connection is closed before it is accepted: check broker.url.',
+  ERR_MQTT_LOGIN: 'The broker refuses the user name or the password: check broker.username and password_file against its accounts.',
+  ERR_MQTT_CONNECT: 'The broker refuses the connection for the reason in the message.',
+  ERR_MQTT_TLS: 'There is no TLS with the broker: the port does not speak it, or a file of the broker section is no certificate or key.',
+  ERR_MQTT_TLS_HOST: 'The certificate of the broker is for another name: put a name that it carries into broker.url.',
+  ERR_MQTT_TLS_EXPIRED: 'The certificate of the broker has expired or is not valid yet: renew it, or correct the clock of this host.',
+  ERR_MQTT_TLS_UNTRUSTED:
+    'The certificate of the broker is signed by an authority that is not known here: name that authority in broker.ca_file.',
+  ERR_MQTT_TLS_CLIENT: 'The broker wants a client certificate or refuses ours: check broker.cert_file, key_file and their expiry.',
   ERR_MQTT_CLOSED: 'The connection to the broker was closed by this side before the message was acknowledged.',
   ERR_MQTT_REFUSED: 'The broker took the message and refused it: the reason code says why, most often a missing right in its ACL.',
   ERR_MQTT_PACKET_SIZE: 'The message is larger than the broker accepts: raise its limit, ask for binary outputs, or send smaller requests.',

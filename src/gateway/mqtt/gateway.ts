@@ -83,7 +83,8 @@ export class MqttGateway {
     this.#options = options
     this.#startConfig = config
     this.#topics = new Topics({ base: config.mqtt.base, gateway: config.gateway })
-    const broker = brokerOf(config)
+    brokerOf(config) // what cannot be read at the start is a mistake of the configuration
+    const broker = () => brokerOf(config)
     const maximumPacketSize = Math.min(2 * maxPayloadBytes(config) + 65_536, 268_435_455)
     const common = { broker, receiveMaximum, maximumPacketSize }
     this.#control = new Connection({
@@ -166,16 +167,18 @@ export class MqttGateway {
   /** For `/health`, the control socket and `doctor`. */
   status() {
     const { state, epoch, since, reasons } = this.#status.document
+    const why = this.#control.why ?? this.#data.why
     return {
       state,
       ready: state === 'online' || state === 'degraded',
-      reasons,
+      reasons: why === undefined ? reasons : [...reasons, why.message],
       epoch,
       since,
       broker: {
         url: this.#startConfig.broker.url,
         control: this.#control.up ?? null,
         data: this.#data.up ?? null,
+        ...(why === undefined ? {} : { why: { code: why.code, error: why.message } }),
       },
       mqtt: this.counts(),
     }

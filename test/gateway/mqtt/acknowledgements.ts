@@ -48,7 +48,7 @@ test('messages are taken while earlier ones are not acknowledged, and PUBACKs le
   const broker = await playBroker()
   const owed: { body: string; acknowledge: Acknowledge }[] = []
   const connection = new Connection({
-    broker: { url: broker.url, options: {}, versions: [5] },
+    broker: () => ({ url: broker.url, options: {}, versions: [5] }),
     clientId: 'test',
     receiveMaximum: 8,
     maximumPacketSize: 100_000,
@@ -82,7 +82,7 @@ test('an acknowledgement of a connection that broke does not reach the next one'
   const broker = await playBroker()
   const owed: Acknowledge[] = []
   const connection = new Connection({
-    broker: { url: broker.url, options: {}, versions: [5] },
+    broker: () => ({ url: broker.url, options: {}, versions: [5] }),
     clientId: 'test',
     receiveMaximum: 8,
     maximumPacketSize: 100_000,
@@ -110,7 +110,7 @@ test('an acknowledgement of a connection that broke does not reach the next one'
 test('the broker’s Receive Maximum is obeyed, and what was on the way goes again after a reconnect', async t => {
   const broker = await playBroker({ receiveMaximum: 2 })
   const connection = new Connection({
-    broker: { url: broker.url, options: {}, versions: [5] },
+    broker: () => ({ url: broker.url, options: {}, versions: [5] }),
     clientId: 'test',
     receiveMaximum: 8,
     maximumPacketSize: 100_000,
