@@ -128,7 +128,7 @@ function statisticsWanted({ quantizers, units }: Placement, shapes: Shapes, sett
   return {
     ranges,
     nonNegative: new Set(ranges.filter(value => quantizers.get(value)!.clip?.low === 0)),
-    reducers: settings.range_estimator === 'auto' || settings.range_estimator === 'quantile' ? ['extremes', 'quantile'] : ['extremes'],
+    reducers: ['auto', 'quantile', 'mean-quantile'].includes(settings.range_estimator) ? ['extremes', 'quantile'] : ['extremes'],
     quantile: settings.quantile,
     means: [...means.values()],
   }

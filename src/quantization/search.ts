@@ -89,7 +89,9 @@ class Search {
     const seed = seedMode(maker.context.model.graph)
     const modes = scheme === 'auto' ? schemesOf(request.spec, seed.mode) : [scheme]
     const estimators: readonly RangeEstimatorName[] =
-      request.settings.range_estimator === 'auto' ? ['min-max', 'quantile', 'mean-min-max'] : [request.settings.range_estimator]
+      request.settings.range_estimator === 'auto'
+        ? ['min-max', 'quantile', 'mean-min-max', 'mean-quantile']
+        : [request.settings.range_estimator]
     let best: Opened | undefined
     for (const estimator of estimators) {
       best = await this.#better(best, await this.#recipe({ mode: modes[0]!, estimator, keepFloat }))

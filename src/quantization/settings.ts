@@ -5,7 +5,10 @@ export const QuantizeSettings = z.strictObject({
   preset: z.enum(['auto', 'performance', 'mixed', 'accuracy']).default('auto'),
   scheme: z.enum(['auto', 'symmetric', 'asymmetric']).default('auto').describe('of activations'),
   pipeline: z.enum(['default']).default('default'),
-  range_estimator: z.enum(['auto', 'min-max', 'mean-min-max', 'mse', 'quantile']).default('auto').describe('of activations'),
+  range_estimator: z
+    .enum(['auto', 'min-max', 'mean-min-max', 'mean-quantile', 'mse', 'quantile'])
+    .default('auto')
+    .describe('of activations'),
   quantile: z.number().min(0).max(0.1).default(1e-4).describe('probability mass cut at each end by the quantile estimator'),
   samples: z.int().min(1).max(100_000).default(300).describe('calibration samples used at most'),
   bias_correction: z.boolean().default(true),
