@@ -202,7 +202,7 @@ test('a full disk makes requests undurable, keeps what was there, and heals by i
   const folder = mkdtempSync(join(tmpdir(), 'quantd-journal-'))
   t.teardown(() => rmdirSync(folder))
   try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=3m', 'tmpfs', folder], { stdio: 'pipe' })
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=9m', 'tmpfs', folder], { stdio: 'pipe' })
   } catch (error) {
     // Only root mounts; the ceiling of the file takes the same way through the code, and is tried below in any case.
     t.comment(`no tmpfs here: ${String(error)}`)
@@ -218,13 +218,13 @@ test('a full disk makes requests undurable, keeps what was there, and heals by i
   const filler = join(folder, 'filler')
   const fill = () => {
     try {
-      writeFileSync(filler, Buffer.alloc(3 * 2 ** 20))
+      writeFileSync(filler, Buffer.alloc(9 * 2 ** 20))
     } catch {
       // That is the point: not one byte is left.
     }
   }
   fill()
-  const big = journal.accept(request('big', { body: randomBytes(400_000) }))
+  const big = journal.accept(request('big', { body: randomBytes(6_000_000) }))
   t.match(await committed(big), { durable: false, reason: /full/ })
   t.equal(journal.figures().durable, false)
   t.equal(journal.accept(request('big')).kind, 'running', 'duplicates attach all the same')
