@@ -44,9 +44,10 @@ function reason(error: unknown, url: string): readonly [ErrorCode, string] {
     ]
   if (badFile.test(name)) return ['ERR_MQTT_TLS', `ca_file, cert_file or key_file is no PEM, or the key is another one's: ${said}`]
   if (/^(ERR_SSL|EPROTO)/.test(name)) return ['ERR_MQTT_TLS', `no TLS with ${url} (${alert(error)}): does this port speak it?`]
-  if (name === 'ECONNRESET' && /TLS/.test(said)) return ['ERR_MQTT_TLS', `no TLS with ${url}: does this port speak it?`]
   if (error === undefined || name === 'ECONNRESET') {
-    const hint = url.startsWith('mqtt:') ? 'its log says why; a port for TLS wants mqtts://' : 'its log says why'
+    const hint = url.startsWith('mqtts:')
+      ? 'its log says why; does this port speak TLS?'
+      : 'its log says why; a port for TLS wants mqtts://'
     return ['ERR_MQTT_UNREACHABLE', `${url} closed the connection (${error === undefined ? 'without a word' : said}): ${hint}`]
   }
   return ['ERR_MQTT_UNREACHABLE', `${url}: ${said || name || 'no connection'}`]
