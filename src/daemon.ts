@@ -160,7 +160,9 @@ export async function startDaemon(first: Config, { reload = () => loadConfig(und
       entries => entries.stop(),
     )
     schedule.start(config.schedule)
-    const mqtt = opened(await MqttGateway.start({ config: () => config, services, commands, journal, store, hardware }), gateway =>
+    const workers = () => [{ device: worker.device, ...worker.figures() }]
+    const health = () => ({ workers: workers(), capture: models.list().map(({ name }) => capture.state(name)) })
+    const mqtt = opened(await MqttGateway.start({ config: () => config, services, commands, journal, store, hardware, health }), gateway =>
       gateway.close(),
     )
     const view: OperationsView = {
@@ -170,7 +172,7 @@ export async function startDaemon(first: Config, { reload = () => loadConfig(und
       models: () => models.list(),
       capture: () => models.list().map(({ name }) => capture.state(name)),
       jobs: () => jobs.list(),
-      workers: () => [{ device: worker.device, ...worker.figures() }],
+      workers,
     }
     if (config.http.listen !== 'off') {
       // A taken port costs the figures, not the service.

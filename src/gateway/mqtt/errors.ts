@@ -11,10 +11,7 @@ export const mqttErrors = defineErrors({
   ERR_MQTT_TLS_UNTRUSTED:
     'The certificate of the broker is signed by an authority that is not known here: name that authority in broker.ca_file.',
   ERR_MQTT_TLS_CLIENT: 'The broker wants a client certificate or refuses ours: check broker.cert_file, key_file and their expiry.',
-  ERR_MQTT_CLOSED: 'The connection to the broker was closed by this side before the message was acknowledged.',
-  ERR_MQTT_REFUSED: 'The broker took the message and refused it: the reason code says why, most often a missing right in its ACL.',
   ERR_MQTT_PACKET_SIZE: 'The message is larger than the broker accepts: raise its limit, ask for binary outputs, or send smaller requests.',
-  ERR_MQTT_REPLY_TOPIC: 'The response topic does not belong to the caller of the request topic: use quantd-reply/<your user name>/...',
   ERR_MQTT_CORRELATION:
     'A QoS 1 request needs correlation data of 1 to 64 bytes, which makes a repeated delivery recognisable: send a UUID.',
   ERR_MQTT_PROPERTY: 'A property of the request has a value out of its range: the message names it.',
