@@ -94,3 +94,23 @@ test('a publish that the ACL forbids is told as such, at once', async t => {
   t.equal(code, 1)
   t.match(err, /ERR_CLI_BROKER: the broker refused to publish on quantd\/gw1\/cmd\/models\/-: .*[Nn]ot authorized/)
 })
+
+test('without a daemon on this host and without a gateway on the broker, both are named at once', async t => {
+  const broker = await Mosquitto.start({ persistence: 'nothing' })
+  t.teardown(() => broker.close())
+  const folder = shortFolder(t)
+  const file = join(folder, 'quantd.yaml')
+  writeFileSync(file, JSON.stringify({ gateway: 'gw7', broker: { url: broker.url }, state_dir: folder, runtime_dir: join(folder, 'run') }))
+  const { code, err } = await quantd(['models', '--config', file])
+  t.equal(code, 1)
+  t.match(err, /ERR_CLI_UNREACHABLE: nobody listens on quantd\/gw7\/cmd\/models\/-/)
+  t.match(
+    err,
+    `there is no gateway gw7 on ${broker.url} (and no daemon of this host on ${folder}/run/control.sock or ${folder}/control.sock)`,
+  )
+  await broker.kill()
+  t.match(
+    (await quantd(['models', '--config', file])).err,
+    `no daemon answers on ${folder}/run/control.sock or ${folder}/control.sock, and broker: `,
+  )
+})

@@ -4,12 +4,12 @@ import type { Config } from '../../config/schema.js'
 import { QuantdError } from '../../errors.js'
 import { formatEnveloped, isOip2, parseOip2 } from '../../samples/oip2.js'
 import { contentTypes, type EncodedRequest, type EncodedResponse } from '../../samples/request.js'
-import { type MqttSession, nextMessage, refusedPublish } from './mqtt-session.js'
+import { type MqttSession, nextMessage, publishTo } from './mqtt-session.js'
 import { RemoteRefusal } from './remote-refusal.js'
 
 export interface InferClientOptions {
   readonly session: MqttSession
-  readonly config: Pick<Config, 'gateway' | 'mqtt'>
+  readonly config: Pick<Config, 'gateway' | 'mqtt' | 'broker'>
   readonly timeoutMs: number
   readonly signal: AbortSignal
 }
@@ -59,8 +59,13 @@ export class InferClient {
     const topic = `${config.mqtt.base}/${config.gateway}/infer/${model}/${caller}`
     const sent =
       protocolVersion === 5 ? this.#modern(topic, request, { replyTopic, version }) : this.#old(topic, request, { replyTopic, version })
-    const [packet] = await Promise.all([arrival, sent.catch(refusedPublish(topic))])
+    const [packet] = await Promise.all([arrival, sent])
     return { ...readAnswer(packet), ms: performance.now() - start }
+  }
+
+  get #where(): string {
+    const { gateway, broker } = this.#options.config
+    return `gateway ${gateway} on ${broker.url}`
   }
 
   #modern(
@@ -69,8 +74,10 @@ export class InferClient {
     { replyTopic, version }: { replyTopic: string; version: string | undefined },
   ) {
     const { session, timeoutMs } = this.#options
-    return session.client.publishAsync(topic, Buffer.from(body), {
-      qos: 1,
+    return publishTo(session, {
+      topic,
+      where: this.#where,
+      payload: Buffer.from(body),
       properties: {
         responseTopic: replyTopic,
         correlationData: Buffer.from(randomUUID()),
@@ -95,7 +102,7 @@ export class InferClient {
       ...(version === undefined ? {} : { version }),
     }
     const payload = enveloped ? formatEnveloped({ envelope, request }) : request.body
-    return session.client.publishAsync(topic, Buffer.from(payload), { qos: 1 })
+    return publishTo(session, { topic, where: this.#where, payload: Buffer.from(payload) })
   }
 }
 

@@ -4,13 +4,15 @@ import type { Config } from '../../config/schema.js'
 import { findCommand } from '../../gateway/commands/catalog.js'
 import { isTerminal, type Job } from '../../gateway/jobs/job.js'
 import { type GatewayClient, type Json, listOf } from './gateway-client.js'
-import { type MqttSession, nextMessage, refusedPublish } from './mqtt-session.js'
+import { type MqttSession, nextMessage, publishTo } from './mqtt-session.js'
 import { RemoteRefusal } from './remote-refusal.js'
 
 export interface MqttClientOptions {
   readonly session: MqttSession
   readonly config: Pick<Config, 'gateway' | 'mqtt' | 'broker'>
   readonly signal: AbortSignal
+  /** Control sockets that were tried first, for messages. */
+  readonly sockets?: readonly string[]
 }
 
 const parse = (packet: IPublishPacket): Json | undefined => {
@@ -30,12 +32,13 @@ export class MqttGatewayClient implements GatewayClient {
   readonly #signal: AbortSignal
   #subscribed: Promise<unknown> | undefined
 
-  constructor({ session, config, signal }: MqttClientOptions) {
+  constructor({ session, config, signal, sockets = [] }: MqttClientOptions) {
     this.#session = session
     this.#base = `${config.mqtt.base}/${config.gateway}`
     this.#reply = `quantd-reply/${session.caller}/${randomUUID().slice(0, 13)}`
     this.#signal = signal
-    this.where = `gateway ${config.gateway} on ${config.broker.url}`
+    const instead = sockets.length === 0 ? '' : ` (and no daemon of this host on ${sockets.join(' or ')})`
+    this.where = `gateway ${config.gateway} on ${config.broker.url}${instead}`
   }
 
   async command(verb: string, body: Json): Promise<Json> {
@@ -64,8 +67,10 @@ export class MqttGatewayClient implements GatewayClient {
     const topic = `${this.#base}/cmd/${verb}/${caller}`
     // MQTT 3.1.1 has no properties: reply topic and correlation travel in the body (mqtt-contract.md 4b).
     const old = { ...body, response_topic: this.#reply, correlation, timeout_ms: timeoutMs }
-    const published = client.publishAsync(topic, JSON.stringify(protocolVersion === 5 ? body : old), {
-      qos: 1,
+    const published = publishTo(this.#session, {
+      topic,
+      where: this.where,
+      payload: JSON.stringify(protocolVersion === 5 ? body : old),
       ...(protocolVersion === 5
         ? {
             properties: {
@@ -78,7 +83,7 @@ export class MqttGatewayClient implements GatewayClient {
           }
         : {}),
     })
-    const [{ parsed, status }] = await Promise.all([answer, published.catch(refusedPublish(topic))])
+    const [{ parsed, status }] = await Promise.all([answer, published])
     if (parsed === undefined || status >= 400) throw new RemoteRefusal(parsed)
     return parsed
   }

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import type { IClientOptions, IConnackPacket, IPublishPacket, MqttClient } from 'mqtt'
+import type { IClientOptions, IClientPublishOptions, IConnackPacket, IPublishPacket, MqttClient, Packet } from 'mqtt'
 import type { Config } from '../../config/schema.js'
 import { errorMessage, QuantdError } from '../../errors.js'
+import { connectFailure } from '../../gateway/mqtt/connect-failure.js'
 
 export interface MqttAccount {
   readonly username?: string | undefined
@@ -95,7 +96,8 @@ export async function openMqttSession(target: MqttTarget): Promise<MqttSession> 
       if (code !== 0x84 && code !== 1 && !/protocol|connack timeout|closed/i.test(errorMessage(error))) break
     }
   }
-  throw new QuantdError('ERR_CLI_BROKER', `broker ${broker.url}: ${errorMessage(failure) || 'no connection'}`, { cause: failure })
+  const { code, message } = connectFailure(failure, broker)
+  throw new QuantdError('ERR_CLI_BROKER', `broker: ${message}`, { details: { cause: code }, cause: failure })
 }
 
 /** Resolves with the first message that `wanted` picks. @throws ERR_CLI_NO_ANSWER after `timeoutMs`; ERR_CLI_BROKER when the connection ends */
@@ -134,10 +136,39 @@ export function nextMessage<T>(
   })
 }
 
-/** What a refused publish is rethrown as: MQTT 5 says so in its PUBACK, 3.1.1 in no way. */
-export const refusedPublish = (topic: string) => (error: unknown) => {
-  throw new QuantdError('ERR_CLI_BROKER', `the broker refused to publish on ${topic}: ${errorMessage(error)}`, {
-    details: { topic },
-    cause: error,
-  })
+/** PUBACK of MQTT 5: nobody subscribes to this topic. */
+const noMatchingSubscribers = 16
+
+/**
+ * Publishes with QoS 1, and hears what the broker says of it: MQTT 5 tells of a missing right and of a topic that nobody reads, 3.1.1 of neither.
+ * @param where what should listen there, for messages
+ * @throws ERR_CLI_BROKER, ERR_CLI_UNREACHABLE
+ */
+export async function publishTo(
+  { client }: MqttSession,
+  {
+    topic,
+    where,
+    payload,
+    properties,
+  }: { topic: string; where: string; payload: Buffer | string; properties?: IClientPublishOptions['properties'] },
+): Promise<void> {
+  // MQTT.js keeps the reason code of an acknowledgement that is no error to itself.
+  const unheard = new Set<number | undefined>()
+  const look = (packet: Packet) => {
+    if (packet.cmd === 'puback' && packet.reasonCode === noMatchingSubscribers) unheard.add(packet.messageId)
+  }
+  client.on('packetreceive', look)
+  try {
+    const sent = await client.publishAsync(topic, payload, { qos: 1, ...(properties === undefined ? {} : { properties }) })
+    if (sent === undefined || !unheard.has(sent.messageId)) return
+  } catch (error) {
+    throw new QuantdError('ERR_CLI_BROKER', `the broker refused to publish on ${topic}: ${errorMessage(error)}`, {
+      details: { topic },
+      cause: error,
+    })
+  } finally {
+    client.off('packetreceive', look)
+  }
+  throw new QuantdError('ERR_CLI_UNREACHABLE', `nobody listens on ${topic}: there is no ${where}`, { details: { topic } })
 }

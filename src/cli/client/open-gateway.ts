@@ -48,12 +48,13 @@ export async function openGateway(options: GatewayOptions, context: Pick<CliCont
   const config = await configOf(options, context)
   const socket = options.broker === undefined ? await findControlSocket(config) : undefined
   if (socket !== undefined) return new ControlClient(socket, context.signal)
+  const sockets = controlSocketPaths(config)
   try {
     const session = await openMqttSession({ broker: config.broker, account: options })
-    return new MqttGatewayClient({ session, config, signal: context.signal })
+    return new MqttGatewayClient({ session, config, signal: context.signal, ...(options.broker === undefined ? { sockets } : {}) })
   } catch (error) {
     if (options.broker !== undefined) throw error
-    const sockets = controlSocketPaths(config).join(', ')
-    throw new QuantdError('ERR_CLI_UNREACHABLE', `no daemon answers on ${sockets}, and ${errorMessage(error)}`, { cause: error })
+    const message = `no daemon answers on ${sockets.join(' or ')}, and ${errorMessage(error)}`
+    throw new QuantdError('ERR_CLI_UNREACHABLE', message, { cause: error })
   }
 }
