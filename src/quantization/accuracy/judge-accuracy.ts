@@ -144,10 +144,11 @@ function sentence({ verdict, kept, figures, snr, cosine }: SentenceFields): stri
         ? `rmse ${float!.toFixed(4)} in float, ${int8!.toFixed(4)} in int8: ${percent(drop)} more, ${percent(max_drop)} allowed`
         : by === 'float'
           ? `int8 answers as float does in ${percent(int8!)} of the items, ${percent(1 - max_drop)} wanted`
-          : `${metric} ${percent(float!)} in float, ${percent(int8!)} in int8: ${points(drop)} lost, ${points(max_drop)} allowed`
+          : `${metric} ${percent(float!)} in float, ${percent(int8!)} in int8: ${change(drop)}, ${points(max_drop)} allowed`
   if (verdict === 'unjudged') return `only ${items} of ${fewestItems} items were held out, too few to judge int8 on: ${how}`
   return kept ? `int8 keeps the accuracy: ${how}` : `int8 loses too much accuracy: ${how}`
 }
 
 const percent = (share: number) => `${(100 * share).toFixed(2)} %`
 const points = (share: number) => `${(100 * share).toFixed(2)} points`
+const change = (drop: number) => (drop < 0 ? `${points(-drop)} gained` : `${points(drop)} lost`)
