@@ -16,8 +16,20 @@ const badFile = /^ERR_OSSL_/
  * @param error what MQTT.js, TLS or the socket reported; undefined = the broker closed without a word
  */
 export function connectFailure(error: unknown, { url }: { readonly url: string }): QuantdError {
+  return failure(error, url, reason)
+}
+
+/** Why a connection that stood has ended. */
+export function connectionLost(error: unknown, { url }: { readonly url: string }): QuantdError {
+  return failure(error, url, () => [
+    'ERR_MQTT_UNREACHABLE',
+    `${url} closed the connection${error === undefined ? '' : ` (${errorMessage(error)})`}`,
+  ])
+}
+
+function failure(error: unknown, url: string, tell: (error: unknown, url: string) => readonly [ErrorCode, string]): QuantdError {
   if (error instanceof QuantdError) return error
-  const [code, text] = reason(error, url)
+  const [code, text] = tell(error, url)
   const foreign = codeOf(error)
   return new QuantdError(code, text, { details: { url, ...(foreign === undefined ? {} : { foreign }) }, cause: error })
 }

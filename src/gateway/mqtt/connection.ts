@@ -5,7 +5,7 @@ import { type BackOff, backOffMs } from '../../process/back-off.js'
 import { monotonicMs } from '../../time.js'
 import { type Acknowledge, Acknowledgements } from './acknowledgements.js'
 import type { Broker, ProtocolVersion } from './broker.js'
-import { connectFailure } from './connect-failure.js'
+import { connectFailure, connectionLost } from './connect-failure.js'
 import { type Outgoing, SendWindow, type Sent } from './send-window.js'
 
 const log = logger('gateway/mqtt')
@@ -217,7 +217,8 @@ export class Connection {
         this.#said = ''
       }
     } else this.#considerVersion(broker, refusal)
-    this.#retry(connectFailure(refusal, broker), wasUp ? 'connection to the broker lost' : 'broker not reached')
+    if (wasUp) this.#retry(connectionLost(refusal, broker), 'connection to the broker lost')
+    else this.#retry(connectFailure(refusal, broker), 'broker not reached')
   }
 
   #retry(why: QuantdError, what: string): void {
