@@ -36,6 +36,7 @@ import { Hardware } from './hardware/hardware.js'
 import { logger, setLogLevel } from './log.js'
 import { SdNotify } from './service/sd-notify.js'
 import { Watchdog, watchdogLimitUs } from './service/watchdog.js'
+import { withTimeout } from './time.js'
 
 const log = logger('daemon')
 
@@ -43,6 +44,7 @@ const log = logger('daemon')
 const maxBundleBytes = 4 * 2 ** 30
 const fetchLimitMs = 10 * 60_000
 const pingLimitMs = 10_000
+const lastRequestsMs = 300
 
 export interface StartOptions {
   /** Reads the configuration again, for `reload-config`; default: the file of the default path. */
@@ -104,7 +106,8 @@ export async function startDaemon(first: Config, { reload = () => loadConfig(und
     opened(await followModels(models, capture), stop => stop())
     const serving = opened(
       new ServingQueue({ models, worker: device => (device === worker.device ? worker : undefined), limits: () => servingLimits(config) }),
-      queue => queue.drain(),
+      // What still runs after the gateway's own wait stays in the journal.
+      queue => withTimeout(queue.drain(), lastRequestsMs, 'drain').catch(() => undefined),
     )
     serving.onAnswer((request, answer) => capture.offer(request.model, request, answer))
     const jobs = opened(

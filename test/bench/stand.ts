@@ -5,8 +5,8 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { connectAsync, type IPublishPacket, type MqttClient } from 'mqtt'
-import { packageRoot } from '../../src/paths.js'
 
 /** An answer as the client sees it. `status` 200 is an answer, anything else a refusal whose JSON is in `body`. */
 export interface Answer {
@@ -38,7 +38,7 @@ export class Stand {
   #daemon: ChildProcess | undefined
   #client: MqttClient | undefined
   readonly #answers = new Map<string, (packet: IPublishPacket) => void>()
-  readonly #main = join(packageRoot, 'dist/src/main.js')
+  readonly #main = fileURLToPath(new URL('../../src/main.js', import.meta.url))
 
   /** @param config further lines of quantd.yaml */
   static async open(config: readonly string[] = []): Promise<Stand> {

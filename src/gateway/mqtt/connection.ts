@@ -74,6 +74,7 @@ export class Connection {
   #upSince = 0
   #timer: NodeJS.Timeout | undefined
   #closing = false
+  #taking = true
   #said = ''
   #why: QuantdError | undefined
 
@@ -120,8 +121,14 @@ export class Connection {
     return this.#window.send(message)
   }
 
+  /** What comes from now on is left to the broker, unacknowledged: it sends it again on the next connection. */
+  stopTaking(): void {
+    this.#taking = false
+  }
+
   /** Waits at most `limitMs` for acknowledgements on the way, then says DISCONNECT, so that no will is sent. */
   async close(limitMs: number): Promise<void> {
+    this.stopTaking()
     if (this.#up !== undefined) await this.#window.drained(limitMs)
     this.#closing = true
     clearTimeout(this.#timer)
@@ -129,7 +136,14 @@ export class Connection {
     const client = this.#client
     this.#client = undefined
     if (client === undefined) return
-    await new Promise<void>(resolve => client.end(!client.connected, {}, () => resolve()))
+    await new Promise<void>(resolve => {
+      // A broker that is silent would keep MQTT.js waiting for what is on the way.
+      const limit = setTimeout(() => client.end(true, {}, () => resolve()), limitMs)
+      client.end(!client.connected, {}, () => {
+        clearTimeout(limit)
+        resolve()
+      })
+    })
   }
 
   #attempt(): void {
@@ -166,7 +180,8 @@ export class Connection {
         onMessage(packet, nothingOwed)
         done()
       } else {
-        onMessage(packet, acknowledgements.add(packet.messageId ?? 0))
+        const acknowledge = acknowledgements.add(packet.messageId ?? 0)
+        if (this.#taking) onMessage(packet, acknowledge)
         // An error makes MQTT.js read on without its own PUBACK.
         done(acknowledgedLater)
       }

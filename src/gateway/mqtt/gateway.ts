@@ -44,8 +44,10 @@ export interface MqttGatewayOptions {
 
 /** Unacknowledged QoS 1 messages on the way to us (mqtt-contract.md 4c.5). */
 const receiveMaximum = 16
-/** How long a stop waits for answers on their way to the broker. */
-const goodbyeMs = 3000
+/** How long a stop waits for what runs; what is not answered by then stays in the journal, or with the broker. */
+const drainMs = 1500
+/** How long it waits for each of: answers on their way through the journal, to the broker, and the last words. */
+const goodbyeMs = 500
 /** How often the state is looked at where nobody tells of a change. */
 const lookMs = 1000
 /** Seconds that a job stays retained. */
@@ -204,7 +206,10 @@ export class MqttGateway {
   async #close(): Promise<void> {
     void this.#tell('draining', ['stopping'])
     this.#poolFor([])
-    await this.#options.services.serving.drain()
+    await atMost(this.#options.services.serving.drain(), drainMs)
+    // A caller that repeats what was refused would never let the rest end.
+    this.#data.stopTaking()
+    this.#infer.stop()
     await Promise.all([this.#recovered, this.#infer.idle(), this.#commands.idle()].map(pending => atMost(pending, goodbyeMs)))
     for (const undo of this.#undo.splice(0)) undo()
     await this.#data.close(goodbyeMs)

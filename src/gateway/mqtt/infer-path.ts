@@ -10,6 +10,7 @@ import type { Answers } from './answers.js'
 import { readInferMessage } from './infer-message.js'
 import { correlationLimit, type Origin, readOrigin } from './origin.js'
 import { answerReply, errorReply, type ReplyTarget } from './reply.js'
+import type { Sent } from './send-window.js'
 import type { RequestTopic, Topics } from './topics.js'
 
 const log = logger('gateway/mqtt')
@@ -50,6 +51,7 @@ export class InferPath {
   readonly #clock: Clock
   readonly counts = { received: 0, retained: 0, malformed: 0, undurable: 0 }
   #passing = 0
+  #stopped = false
   #idle: (() => void)[] = []
 
   constructor(options: InferPathOptions) {
@@ -94,6 +96,11 @@ export class InferPath {
     return resumed
   }
 
+  /** From now on a request of the journal that cannot be answered is left there for the next run of the daemon, rather than refused. */
+  stop(): void {
+    this.#stopped = true
+  }
+
   /** Resolves when every request has left. */
   idle(): Promise<void> {
     if (this.#passing === 0) return Promise.resolve()
@@ -131,21 +138,23 @@ export class InferPath {
     const durability = origin.qos === 0 || onResultTopic ? 'none' : this.#options.models.get(request.model).manifest.durability
     if (durability === 'journal') return this.#journaled(passage)
     if (durability === 'none') acknowledge()
-    await this.#unjournaled(passage)
-    if (durability === 'broker') acknowledge()
+    const sent = await this.#unjournaled(passage)
+    if (durability === 'broker' && sent?.kind !== 'dropped') acknowledge()
   }
 
   async #refuse({ target, origin, acknowledge }: Given, error: WireError): Promise<void> {
-    await this.#options.answers.send(errorReply(target, error), { qos: origin.qos })
-    acknowledge()
+    const sent = await this.#options.answers.send(errorReply(target, error), { qos: origin.qos })
+    // Dropped: this side closed first. The broker sends the request again, to the next run of the daemon.
+    if (sent.kind !== 'dropped') acknowledge()
   }
 
-  async #unjournaled(passage: Passage, more: Readonly<Record<string, string>> = {}): Promise<void> {
+  /** @returns what became of the answer; undefined when the request expired */
+  async #unjournaled(passage: Passage, more: Readonly<Record<string, string>> = {}): Promise<Sent | undefined> {
     const { answers, serving } = this.#options
     const outcome = await serving.infer(passage.request)
-    if (outcome.kind === 'expired') return
+    if (outcome.kind === 'expired') return undefined
     const reply = this.#reply(passage, outcome)
-    await answers.send(reply, { qos: passage.qos, more: { ...this.#totals(passage), ...more } })
+    return answers.send(reply, { qos: passage.qos, more: { ...this.#totals(passage), ...more } })
   }
 
   async #journaled(passage: Passage): Promise<void> {
@@ -163,7 +172,7 @@ export class InferPath {
       answers.counts.duplicates += 1
       const reply = await accepted.reply
       acknowledge()
-      if (reply === undefined) return this.#unjournaled(passage, { durable: '0' })
+      if (reply === undefined) return void (await this.#unjournaled(passage, { durable: '0' }))
       return answers.resend(accepted.entry, reply, { dup: '1' })
     }
     const outcome = serving.infer(request)
@@ -185,8 +194,8 @@ export class InferPath {
     const error = new Refusal('INSUFFICIENT_STORAGE', 'ERR_MQTT_UNDURABLE', `the journal cannot be written: ${reason}`, {
       retryAfterMs: 5000,
     })
-    await answers.send(errorReply(target, toWireError(error, request.id)), { qos: 1 })
-    acknowledge()
+    const sent = await answers.send(errorReply(target, toWireError(error, request.id)), { qos: 1 })
+    if (sent.kind !== 'dropped') acknowledge()
   }
 
   async #finish(entry: number, passage: Passage, outcome: InferOutcome): Promise<void> {
@@ -195,7 +204,9 @@ export class InferPath {
       await journal.answer(entry, undefined, { remember: 'no' })
       return
     }
-    const remember = outcome.kind === 'refusal' && outcome.error.retryable ? 'no' : 'yes'
+    const isPassing = outcome.kind === 'refusal' && outcome.error.retryable
+    if (isPassing && this.#stopped) return
+    const remember = isPassing ? 'no' : 'yes'
     await answers.deliver(entry, this.#reply(passage, outcome), { remember, more: () => this.#totals(passage) })
   }
 
