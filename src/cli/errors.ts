@@ -10,5 +10,6 @@ export const cliErrors = defineErrors({
     'The gateway did not answer in time: check that it is online (`quantd doctor`) and that the ACL lets you read your replies.',
   ERR_CLI_REFUSED: 'The gateway refused: the message says why.',
   ERR_CLI_ANSWER: 'The gateway answered with something that this release does not understand: compare the versions of both.',
+  ERR_CLI_BUNDLE: 'There is no bundle at this path: give a folder with model.json and an .onnx, a .tar of it, or a bare .onnx.',
   ERR_CLI_INPUT: 'The input cannot be sent: it must be an image, .npy, .npz, .bin or .json file.',
 })

@@ -14,15 +14,15 @@ interface Options extends GatewayOptions {
   readonly name?: string
 }
 
-/** A bundle as the stream of a .tar: the file itself, or a folder or bare model packed on the way, the same bytes for the same content. @throws ERR_CLI_INPUT */
+/** A bundle as the stream of a .tar: the file itself, or a folder or bare model packed on the way, the same bytes for the same content. @throws ERR_CLI_BUNDLE */
 function packBundle(path: string): NodeJS.ReadableStream {
-  if (!existsSync(path)) throw new QuantdError('ERR_CLI_INPUT', `${path}: there is no such bundle`, { details: { path } })
+  if (!existsSync(path)) throw new QuantdError('ERR_CLI_BUNDLE', `${path}: there is no such bundle`, { details: { path } })
   if (statSync(path).isDirectory()) return create({ cwd: path, portable: true, noMtime: true }, ['.']) as unknown as NodeJS.ReadableStream
   if (path.endsWith('.tar')) return createReadStream(path)
   if (path.endsWith('.onnx')) {
     return create({ cwd: dirname(resolve(path)), portable: true, noMtime: true }, [basename(path)]) as unknown as NodeJS.ReadableStream
   }
-  throw new QuantdError('ERR_CLI_INPUT', `${path}: a bundle is a folder, a .tar of one, or an .onnx file`, { details: { path } })
+  throw new QuantdError('ERR_CLI_BUNDLE', `${path}: a bundle is a folder, a .tar of one, or an .onnx file`, { details: { path } })
 }
 
 /** Uploads the bundle and loads it; from afar only an address can be named. */

@@ -8,7 +8,8 @@ export const sampleErrors = defineErrors({
   ERR_SAMPLES_SHAPE: 'An array has another shape than the input that it feeds: first axis = samples, then the shape of the input.',
   ERR_SAMPLES_DTYPE:
     'The values of an array cannot become the type of the input: convert them, or declare the preprocessing in model.json.',
-  ERR_SAMPLES_LABEL: 'The labels are not one per sample, or of a type that is neither index, row of numbers nor text.',
+  ERR_SAMPLES_LABEL:
+    'The labels are not one per sample, or of a type that is neither index, row of numbers nor text, or none that the model can answer.',
   ERR_SAMPLES_IMAGES: 'The folder holds no JPEG or PNG image, or its label file does not match its images.',
   ERR_REQUEST_JSON: 'The request is no JSON, or no inference request of the Open Inference Protocol: the message names the place.',
   ERR_REQUEST_HEADER: 'The JSON header of a binary request, or a size in it, does not match the bytes that follow.',

@@ -2,7 +2,9 @@ import type { IPublishPacket } from 'mqtt'
 import { z } from 'zod'
 import { errorMessage, QuantdError } from '../../errors.js'
 import { logger } from '../../log.js'
+import { checkedLabel } from '../../samples/checked-label.js'
 import type { Capture } from '../calibration/capture.js'
+import type { Models } from '../models/model.js'
 import { toWireError } from '../wire-errors.js'
 import type { Acknowledge } from './acknowledgements.js'
 import type { Answers } from './answers.js'
@@ -23,11 +25,21 @@ export const Feedback = z.object({
 /** Feedback over MQTT: joined to the captured sample, acknowledged when that is on disk; answered when a reply topic asks for it. */
 export class FeedbackPath {
   readonly #capture: Capture
+  readonly #models: Pick<Models, 'get'>
   readonly #answers: Answers
   readonly counts = { received: 0, malformed: 0, joined: 0, gone: 0 }
 
-  constructor({ capture, answers }: { readonly capture: Capture; readonly answers: Answers }) {
+  constructor({
+    capture,
+    models,
+    answers,
+  }: {
+    readonly capture: Capture
+    readonly models: Pick<Models, 'get'>
+    readonly answers: Answers
+  }) {
     this.#capture = capture
+    this.#models = models
     this.#answers = answers
   }
 
@@ -44,7 +56,7 @@ export class FeedbackPath {
     if (asked === 'forbidden') return
     try {
       const { id, label } = parse(packet)
-      const found = await this.#capture.label(model, id, label)
+      const found = await this.#capture.label(model, id, checkedLabel(this.#models.get(model).manifest, label))
       this.counts[found ? 'joined' : 'gone'] += 1
       if (asked !== 'none') await this.#answers.send(jsonReply(asked, { found }, 200), { qos: origin.qos })
     } catch (error) {

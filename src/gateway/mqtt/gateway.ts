@@ -150,7 +150,7 @@ export class MqttGateway {
       requireExpiry: () => options.config().mqtt.require_command_expiry,
       onRun: () => this.#look(),
     })
-    this.#feedback = new FeedbackPath({ capture: services.capture, answers: this.#controlAnswers })
+    this.#feedback = new FeedbackPath({ capture: services.capture, models: services.models, answers: this.#controlAnswers })
   }
 
   /** Takes up what the journal holds, then connects; resolves before the broker is reached. @throws ERR_MQTT_CREDENTIALS, ERR_JOURNAL_THREAD */
