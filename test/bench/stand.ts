@@ -40,10 +40,10 @@ export class Stand {
   readonly #answers = new Map<string, (packet: IPublishPacket) => void>()
   readonly #main = fileURLToPath(new URL('../../src/main.js', import.meta.url))
 
-  /** @param config further lines of quantd.yaml */
-  static async open(config: readonly string[] = []): Promise<Stand> {
+  /** @param config further lines of quantd.yaml. `stateDir`: a folder elsewhere */
+  static async open(config: readonly string[] = [], { stateDir }: { readonly stateDir?: string } = {}): Promise<Stand> {
     const stand = new Stand()
-    await stand.#open(config)
+    await stand.#open(config, stateDir ?? join(stand.folder, 'state'))
     return stand
   }
 
@@ -60,7 +60,7 @@ export class Stand {
     return this.#daemon?.pid ?? 0
   }
 
-  async #open(config: readonly string[]): Promise<void> {
+  async #open(config: readonly string[], stateDir: string): Promise<void> {
     this.#port = await freePort()
     for (const name of ['broker', 'run']) mkdirSync(join(this.folder, name))
     writeFileSync(
@@ -82,7 +82,7 @@ export class Stand {
       join(this.folder, 'quantd.yaml'),
       [
         `gateway: ${this.gateway}`,
-        `state_dir: ${this.folder}/state`,
+        `state_dir: ${stateDir}`,
         `runtime_dir: ${this.folder}/run`,
         `broker: { url: "${this.url}" }`,
         'http: { listen: "off" }',
