@@ -17,7 +17,8 @@ timed() {
   local name=$1
   shift
   /usr/bin/time -f "%e s  %M KiB" -o "$out/time" "$@" >"$out/$name.log" 2>&1 || true
-  printf '  %-12s %s\n' "$name" "$(tail -n 1 "$out/time" | awk '{printf "%6.2f s  %5.0f MiB", $1, $3 / 1024}')"
+  printf '  %-6s whole process %s%s\n' "$name" "$(tail -n 1 "$out/time" | awk '{printf "%6.2f s  %5.0f MiB", $1, $3 / 1024}')" \
+    "$(sed -n 's/.*"seconds": \([0-9.]*\).*/, quantizing alone \1 s/p' "$out/$name.log" | tail -n 1)"
 }
 
 # quantize MODEL.onnx CALIB.npz NAME
@@ -28,7 +29,7 @@ quantize() {
   node -e '
     const { stages, coverage, chosen } = JSON.parse(require("fs").readFileSync(process.argv[1]))
     const upTo = stages.filter(({ stage }) => stage !== "judge").reduce((sum, { seconds }) => sum + seconds, 0)
-    console.log(`  ours: ${upTo.toFixed(2)} s up to the written model, coverage ${(coverage * 100).toFixed(1)} %, ${chosen.scheme}, ${chosen.estimator}`)
+    console.log(`  ours   quantizing alone ${upTo.toFixed(2)} s, up to the written model, coverage ${(coverage * 100).toFixed(1)} %, ${chosen.scheme}, ${chosen.estimator}`)
   ' "$out/$3-ours/report.json"
 }
 
