@@ -71,7 +71,23 @@ stand.client.on('message', (topic, payload, packet) => {
 fill()
 while (requests.size < Number(values.requests)) await pause(50)
 phase = 'during'
-const job = (await stand.quantd('requantize', model)) as { readonly state: string; readonly sentence?: string; readonly version?: string }
+interface Job {
+  readonly state: string
+  readonly sentence?: string
+  readonly version?: string
+}
+
+// Over MQTT, as an operator far away would: a command line of ours would take the processor for half a second to start.
+const ended = new Promise<Job>(resolve => {
+  stand.client.on('message', (topic, payload) => {
+    if (!topic.startsWith(`quantd/${stand.gateway}/jobs/`)) return
+    const found = JSON.parse(payload.toString()) as Job
+    if (!['queued', 'running'].includes(found.state)) resolve(found)
+  })
+})
+await stand.client.subscribeAsync(`quantd/${stand.gateway}/jobs/#`, { qos: 1 })
+await stand.command('requantize', { model })
+const job = await ended
 phase = 'after'
 const until = requests.size + Number(values.requests)
 while (requests.size < until) await pause(50)
