@@ -9,6 +9,7 @@ import { print } from './gateway-command.js'
 import { formatTable } from './output/table.js'
 
 interface Options {
+  readonly config?: string
   readonly json?: boolean
   readonly all?: boolean
 }
@@ -24,9 +25,11 @@ export function checkConfigCommand(context: CliContext): Command {
   return new Command('check-config')
     .description('check a configuration file; shows each key with value, default, range and what its change restarts')
     .argument('[file]', 'default: /etc/quantd/quantd.yaml when it exists')
+    .option('-c, --config <file>', 'the same, as the other commands take it')
     .option('--json', 'print one JSON document on stdout')
     .option('--all', 'show also the keys that keep their default')
-    .action(async (file: string | undefined, options: Options) => {
+    .action(async (argument: string | undefined, options: Options) => {
+      const file = argument ?? options.config
       let config: Config
       try {
         config = await loadConfig(file, { env: context.env })

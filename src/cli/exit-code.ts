@@ -5,7 +5,7 @@ import type { ExitCode } from './context.js'
 
 /** Prefix of a code -> exit code; what no row names is 1. */
 const byCode: readonly (readonly [RegExp, ExitCode])[] = [
-  [/^ERR_(CONFIG_|CLI_USAGE|REQUEST_VERB|REQUEST_BODY|REQUEST_JOB)/, 2],
+  [/^ERR_(CONFIG_|CLI_USAGE|MQTT_CREDENTIALS|REQUEST_VERB|REQUEST_BODY|REQUEST_JOB)/, 2],
   [/^ERR_(ONNX|GRAPH|SAMPLES|BUNDLE|REQUEST|QUANT|CLI_INPUT|CLI_BUNDLE|JOB_SAMPLES|ENGINE_OPEN|MODEL_OPEN)/, 3],
 ]
 const byWireCode: Readonly<Record<string, ExitCode>> = {

@@ -9,6 +9,7 @@ test('each kind of failure has the exit code of DESIGN 8', async t => {
   for (const [error, code] of [
     [new QuantdError('ERR_CONFIG_KEY', 'x'), 2],
     [new QuantdError('ERR_CLI_USAGE', 'x'), 2],
+    [new QuantdError('ERR_MQTT_CREDENTIALS', 'x'), 2],
     [new QuantdError('ERR_ONNX_WIRE', 'x'), 3],
     [new QuantdError('ERR_BUNDLE_FILE', 'x'), 3],
     [new QuantdError('ERR_SAMPLES_READ', 'x'), 3],

@@ -210,6 +210,7 @@ test('check-config shows what was set, and every problem of a wrong file', async
   t.match(good.out, /broker\.keepalive_s +60 +30 +integer 5 to 3600 +mqtt/)
   t.notMatch(good.out, 'capture.reserve_mb')
   t.match((await quantd(['check-config', join(folder, 'good.yaml'), '--all'])).out, 'capture.reserve_mb')
+  t.equal((await quantd(['check-config', '--config', join(folder, 'good.yaml')])).code, 0, 'named as for the other commands')
   const bad = await quantd(['check-config', join(folder, 'bad.yaml')])
   t.equal(bad.code, 2)
   t.match(bad.err, /bad\.yaml:1: gateway/)

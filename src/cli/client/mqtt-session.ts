@@ -97,7 +97,9 @@ export async function openMqttSession(target: MqttTarget): Promise<MqttSession> 
     }
   }
   const { code, message } = connectFailure(failure, broker)
-  throw new QuantdError('ERR_CLI_BROKER', `broker: ${message}`, { details: { cause: code }, cause: failure })
+  const anonymous =
+    code === 'ERR_MQTT_LOGIN' && account.username === undefined ? '; name an account with --username and --password-file' : ''
+  throw new QuantdError('ERR_CLI_BROKER', `broker: ${message}${anonymous}`, { details: { cause: code }, cause: failure })
 }
 
 /** Resolves with the first message that `wanted` picks. @throws ERR_CLI_NO_ANSWER after `timeoutMs`; ERR_CLI_BROKER when the connection ends */
