@@ -103,7 +103,7 @@ export class UsbWatch {
       found = devices.filter(device => device !== undefined)
       reason = await this.#subscribe(this.#bus)
     } catch (error) {
-      reason = errorMessage(error)
+      reason = whyNone(errorMessage(error))
     }
     if (this.#update(found) || reason !== this.#reason) {
       this.#reason = reason
@@ -144,4 +144,9 @@ export class UsbWatch {
       await this.#list()
     }
   }
+}
+
+/** What a failed listing means to an operator; the foreign text stays behind it. */
+function whyNone(message: string): string {
+  return /errno 2\b/.test(message) ? `this host has no USB (${message})` : message
 }
