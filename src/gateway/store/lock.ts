@@ -8,6 +8,8 @@ import { QuantdError } from '../../errors.js'
  * `lock.pid` beside it only names the holder in the message.
  */
 export class StateLock {
+  /** A lock that nobody refers to any more must not end with the garbage. */
+  static readonly #held = new Set<StateLock>()
   readonly #database: Database.Database
 
   private constructor(database: Database.Database) {
@@ -24,7 +26,9 @@ export class StateLock {
       database.pragma('journal_mode = MEMORY')
       database.exec('BEGIN EXCLUSIVE')
       writeFileSync(note, `${process.pid}\n`, { mode: 0o600 })
-      return new StateLock(database)
+      const lock = new StateLock(database)
+      StateLock.#held.add(lock)
+      return lock
     } catch (error) {
       database?.close()
       if (error instanceof Database.SqliteError && error.code.startsWith('SQLITE_BUSY')) {
@@ -43,6 +47,7 @@ export class StateLock {
 
   /** Safe to call twice. */
   release(): void {
+    StateLock.#held.delete(this)
     if (this.#database.open) this.#database.close()
   }
 }
