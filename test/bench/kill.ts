@@ -12,7 +12,7 @@ import { createHash, randomUUID } from 'node:crypto'
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import Database from 'better-sqlite3'
+import { Sqlite } from '../../src/gateway/store/sqlite.js'
 import { packageRoot } from '../../src/paths.js'
 import { pause, Stand, seeded } from './stand.js'
 
@@ -118,7 +118,7 @@ const models = (await stand.quantd('models')) as readonly { readonly name: strin
 await stand.stopDaemon()
 const databases = readdirSync(join(stand.folder, 'state'), { recursive: true, encoding: 'utf8' }).filter(file => file.endsWith('.db'))
 const broken = databases.filter(file => {
-  const db = new Database(join(stand.folder, 'state', file))
+  const db = new Sqlite(join(stand.folder, 'state', file))
   const verdict = db.pragma('integrity_check', { simple: true })
   db.close()
   return verdict !== 'ok'

@@ -1,9 +1,10 @@
 import { existsSync, mkdirSync, rmSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
-import Database from 'better-sqlite3'
+import type { Database } from 'better-sqlite3'
 import { invariant, QuantdError } from '../../errors.js'
 import { isDiskFull } from './disk.js'
 import type { Migration } from './migrations/migration.js'
+import { Sqlite } from './sqlite.js'
 
 export interface OpenDatabase {
   readonly path: string
@@ -17,11 +18,11 @@ export interface OpenDatabase {
  * one of a later release is refused untouched.
  * @throws ERR_STORE_NEWER, ERR_STORE_OPEN, ERR_STORE_FULL
  */
-export function openDatabase({ path, migrations, synchronous }: OpenDatabase): Database.Database {
-  let database: Database.Database | undefined
+export function openDatabase({ path, migrations, synchronous }: OpenDatabase): Database {
+  let database: Database | undefined
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
-    database = new Database(path)
+    database = new Sqlite(path)
     const found = database.pragma('user_version', { simple: true }) as number
     if (found > migrations.length) throw newer(path, found, migrations.length)
     database.pragma('journal_mode = WAL')
@@ -40,7 +41,7 @@ export function openDatabase({ path, migrations, synchronous }: OpenDatabase): D
   }
 }
 
-function migrate(database: Database.Database, migrations: readonly Migration[]): void {
+function migrate(database: Database, migrations: readonly Migration[]): void {
   const found = database.pragma('user_version', { simple: true }) as number
   if (found > 0 && found < migrations.length) keepCopy(database, found)
   migrations.forEach(({ number, up }, index) => {
@@ -55,7 +56,7 @@ function migrate(database: Database.Database, migrations: readonly Migration[]):
   })
 }
 
-function keepCopy(database: Database.Database, version: number): void {
+function keepCopy(database: Database, version: number): void {
   const copy = `${database.name}.v${version}`
   if (existsSync(copy)) rmSync(copy)
   database.prepare('VACUUM INTO ?').run(copy)

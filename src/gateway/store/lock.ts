@@ -1,7 +1,8 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import Database from 'better-sqlite3'
+import type { Database } from 'better-sqlite3'
 import { QuantdError } from '../../errors.js'
+import { Sqlite } from './sqlite.js'
 
 /**
  * The claim of one daemon on a state directory: an exclusive SQLite lock on `lock.db`, which the kernel drops when the process dies, however it dies.
@@ -10,19 +11,19 @@ import { QuantdError } from '../../errors.js'
 export class StateLock {
   /** A lock that nobody refers to any more must not end with the garbage. */
   static readonly #held = new Set<StateLock>()
-  readonly #database: Database.Database
+  readonly #database: Database
 
-  private constructor(database: Database.Database) {
+  private constructor(database: Database) {
     this.#database = database
   }
 
   /** @throws ERR_STORE_LOCKED, ERR_STORE_OPEN */
   static acquire(folder: string): StateLock {
     const note = join(folder, 'lock.pid')
-    let database: Database.Database | undefined
+    let database: Database | undefined
     try {
       mkdirSync(folder, { recursive: true, mode: 0o700 })
-      database = new Database(join(folder, 'lock.db'), { timeout: 0 })
+      database = new Sqlite(join(folder, 'lock.db'), { timeout: 0 })
       database.pragma('journal_mode = MEMORY')
       database.exec('BEGIN EXCLUSIVE')
       writeFileSync(note, `${process.pid}\n`, { mode: 0o600 })
@@ -31,7 +32,7 @@ export class StateLock {
       return lock
     } catch (error) {
       database?.close()
-      if (error instanceof Database.SqliteError && error.code.startsWith('SQLITE_BUSY')) {
+      if (error instanceof Sqlite.SqliteError && error.code.startsWith('SQLITE_BUSY')) {
         const holder = holderOf(note)
         throw new QuantdError('ERR_STORE_LOCKED', `state directory '${folder}' is in use by another daemon${holder}`, {
           details: { folder },

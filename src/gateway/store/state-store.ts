@@ -1,9 +1,10 @@
 import { join } from 'node:path'
-import Database from 'better-sqlite3'
+import type { Database } from 'better-sqlite3'
 import { QuantdError } from '../../errors.js'
 import { openDatabase } from './database.js'
 import { isDiskFull } from './disk.js'
 import { migrations } from './migrations/catalog.js'
+import { Sqlite } from './sqlite.js'
 
 /**
  * `state.db`: models, versions, jobs, schedule and counters. WAL with synchronous FULL: what a transaction returned is on the disk. Written a few times
@@ -11,9 +12,9 @@ import { migrations } from './migrations/catalog.js'
  */
 export class StateStore {
   readonly folder: string
-  readonly database: Database.Database
+  readonly database: Database
 
-  private constructor(folder: string, database: Database.Database) {
+  private constructor(folder: string, database: Database) {
     this.folder = folder
     this.database = database
   }
@@ -28,7 +29,7 @@ export class StateStore {
     try {
       return this.database.transaction(change).immediate()
     } catch (error) {
-      if (!(error instanceof Database.SqliteError)) throw error
+      if (!(error instanceof Sqlite.SqliteError)) throw error
       const code = isDiskFull(error) ? 'ERR_STORE_FULL' : 'ERR_STORE_WRITE'
       throw new QuantdError(code, `state.db: ${error.message} (${error.code})`, { details: { sqlite: error.code }, cause: error })
     }

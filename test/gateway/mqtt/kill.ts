@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
-import Database from 'better-sqlite3'
 import { type Test, test } from 'tap'
+import { Sqlite } from '../../../src/gateway/store/sqlite.js'
 import { Mosquitto } from '../../fixtures/mqtt/mosquitto.js'
 import { Listener, until } from '../../fixtures/mqtt/rig.js'
 
@@ -59,7 +59,7 @@ test('at whatever step gateways die one after the other, every request ends with
   const stopped = once(last, 'exit')
   last.kill('SIGTERM')
   await stopped
-  const database = new Database(join(folder, 'journal.db'))
+  const database = new Sqlite(join(folder, 'journal.db'))
   t.equal(database.pragma('integrity_check', { simple: true }), 'ok')
   t.same(database.prepare('SELECT count(*) AS left FROM request').get(), { left: 0 })
   t.same(database.prepare('SELECT count(*) AS left FROM reply WHERE entry NOT IN (SELECT entry FROM delivered)').get(), { left: 0 })

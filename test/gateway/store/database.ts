@@ -1,9 +1,9 @@
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import Database from 'better-sqlite3'
 import { test } from 'tap'
 import { openDatabase } from '../../../src/gateway/store/database.js'
 import { defineMigration } from '../../../src/gateway/store/migrations/migration.js'
+import { Sqlite } from '../../../src/gateway/store/sqlite.js'
 
 const first = defineMigration({ number: 1, what: 'initial', up: database => void database.exec('CREATE TABLE item (name TEXT)') })
 const second = defineMigration({ number: 2, what: 'size', up: database => void database.exec('ALTER TABLE item ADD size INTEGER') })
@@ -26,7 +26,7 @@ test('an older file is brought forward and a copy of it kept', async t => {
   const database = open(path, first, second)
   t.teardown(() => database.close())
   t.same(database.prepare('SELECT name, size FROM item').all(), [{ name: 'kept', size: null }])
-  const copy = new Database(`${path}.v1`)
+  const copy = new Sqlite(`${path}.v1`)
   t.teardown(() => copy.close())
   t.same(copy.prepare('SELECT * FROM item').all(), [{ name: 'kept' }])
   t.equal(copy.pragma('user_version', { simple: true }), 1)

@@ -4,10 +4,10 @@ import { once } from 'node:events'
 import { existsSync, mkdirSync, mkdtempSync, rmdirSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import Database from 'better-sqlite3'
 import { type Test, test } from 'tap'
 import type { Accepted, InboxRecord, Reply } from '../../../src/gateway/store/journal.js'
 import { JournalThread, type OpenJournal } from '../../../src/gateway/store/journal-thread.js'
+import { Sqlite } from '../../../src/gateway/store/sqlite.js'
 import { type Clock, systemClock } from '../../../src/time.js'
 
 const request = (correlation: string, more: Partial<InboxRecord> = {}): InboxRecord => ({
@@ -279,7 +279,7 @@ test('kill -9 of the process that writes leaves a sound file with every request 
     await once(child, 'close')
     const durable = told.slice(0, told.lastIndexOf('\n')).split('\n')
     t.ok(durable.length > 5, 'it had begun')
-    const database = new Database(path)
+    const database = new Sqlite(path)
     t.equal(database.pragma('integrity_check', { simple: true }), 'ok')
     const found = new Set(
       (database.prepare('SELECT correlation FROM request').all() as { correlation: Buffer }[]).map(row => row.correlation.toString()),
@@ -296,7 +296,7 @@ test('kill -9 of the process that writes leaves a sound file with every request 
 test('a file of a newer release, and a file that is none, are refused with a code', async t => {
   const folder = t.testdir()
   await (await JournalThread.open({ path: join(folder, 'newer.db'), reserveBytes: 4096 })).close()
-  const database = new Database(join(folder, 'newer.db'))
+  const database = new Sqlite(join(folder, 'newer.db'))
   database.pragma('user_version = 99')
   database.close()
   await t.rejects(JournalThread.open({ path: join(folder, 'newer.db') }), { code: 'ERR_STORE_NEWER' })
