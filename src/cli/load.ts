@@ -1,5 +1,6 @@
 import { createReadStream, existsSync, statSync } from 'node:fs'
 import { basename, dirname, resolve } from 'node:path'
+import { Readable } from 'node:stream'
 import { Command } from 'commander'
 import { create } from 'tar'
 import { QuantdError } from '../errors.js'
@@ -17,13 +18,14 @@ interface Options extends GatewayOptions {
 /** A bundle as the stream of a .tar: the file itself, or a folder or bare model packed on the way, the same bytes for the same content. @throws ERR_CLI_BUNDLE */
 function packBundle(path: string): NodeJS.ReadableStream {
   if (!existsSync(path)) throw new QuantdError('ERR_CLI_BUNDLE', `${path}: there is no such bundle`, { details: { path } })
-  if (statSync(path).isDirectory()) return create({ cwd: path, portable: true, noMtime: true }, ['.']) as unknown as NodeJS.ReadableStream
+  if (statSync(path).isDirectory()) return packed(path, '.')
   if (path.endsWith('.tar')) return createReadStream(path)
-  if (path.endsWith('.onnx')) {
-    return create({ cwd: dirname(resolve(path)), portable: true, noMtime: true }, [basename(path)]) as unknown as NodeJS.ReadableStream
-  }
+  if (path.endsWith('.onnx')) return packed(dirname(resolve(path)), basename(path))
   throw new QuantdError('ERR_CLI_BUNDLE', `${path}: a bundle is a folder, a .tar of one, or an .onnx file`, { details: { path } })
 }
+
+const packed = (cwd: string, entry: string): Readable =>
+  Readable.from(create({ cwd, portable: true, noMtime: true }, [entry]), { objectMode: false })
 
 /** Uploads the bundle and loads it; from afar only an address can be named. */
 export async function load(gateway: GatewayClient, bundle: string, { sha256, name }: Pick<Options, 'sha256' | 'name'>): Promise<Json> {

@@ -155,7 +155,7 @@ export class Supervisor {
       const waitMs = backOffMs(this.#options.backOff ?? workerBackOff, this.#tries, this.#options.random)
       this.#tries += 1
       log.warn({ worker: this.#options.name, ...describe(exit), restartInMs: Math.round(waitMs) }, 'worker ended')
-      await this.#clock.sleep(waitMs, signal).catch(() => {})
+      await this.#clock.sleep(waitMs, signal).catch(() => {}) // aborted by `close`: the loop's condition sees it
     }
   }
 
@@ -275,6 +275,6 @@ function openGate(): { readonly opened: Promise<void>; open(): void; fail(reason
     open = resolve
     fail = reject
   })
-  opened.catch(() => {})
+  opened.catch(() => {}) // who waits is told by the promise itself
   return { opened, open, fail }
 }

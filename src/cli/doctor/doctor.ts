@@ -8,7 +8,7 @@ import { checkBroker } from './broker.js'
 import { checkDevices, checkGpuNodes } from './devices.js'
 import { checkDisk, checkFiles, checkFsync, checkStateDir } from './files.js'
 import type { Finding } from './finding.js'
-import { checkClock, checkDaemon, checkNode, clockSynchronized } from './host.js'
+import { checkClock, checkDaemon, checkNode, clockSynchronized, daemonOutOfReach } from './host.js'
 
 async function examine(options: GatewayOptions, context: CliContext): Promise<readonly Finding[]> {
   const config = await configOf(options, context)
@@ -22,7 +22,7 @@ async function examine(options: GatewayOptions, context: CliContext): Promise<re
     return [
       checkNode(process.versions.node),
       checkClock(Date.now(), clockSynchronized()),
-      checkDaemon(await findControlSocket(config).catch(() => undefined)),
+      await findControlSocket(config).then(checkDaemon, daemonOutOfReach),
       ...(await checkFiles(config)),
       await checkStateDir(config),
       await checkDisk(config),

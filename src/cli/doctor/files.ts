@@ -26,7 +26,7 @@ export async function checkFiles({ broker }: Config): Promise<readonly Finding[]
 
 async function nearestFolder(path: string): Promise<string> {
   for (let folder = path; ; folder = dirname(folder)) {
-    const found = await stat(folder).catch(() => undefined)
+    const found = await stat(folder).catch(() => undefined) // missing or hidden: its parent is asked
     if (found !== undefined || folder === dirname(folder)) return folder
   }
 }
@@ -34,6 +34,7 @@ async function nearestFolder(path: string): Promise<string> {
 /** State directory: there, ours to write, closed to others. */
 export async function checkStateDir({ state_dir }: Config): Promise<Finding> {
   const check = 'state directory'
+  // Missing, or hidden by a folder that is closed to us: what is said below holds for both.
   const found = await stat(state_dir).catch(() => undefined)
   if (found === undefined) {
     const parent = await nearestFolder(dirname(state_dir))
@@ -45,8 +46,8 @@ export async function checkStateDir({ state_dir }: Config): Promise<Finding> {
       ? pass(check, `${state_dir} will be created`)
       : fail(
           check,
-          `${state_dir} is missing and ${parent} cannot be written`,
-          'install the unit (StateDirectory=), or choose another with --state',
+          `${state_dir} is missing or hidden from user ${process.getuid?.()}, and ${parent} cannot be written`,
+          'install the unit (StateDirectory=), run doctor as the user of the service, or choose another with --state',
         )
   }
   try {

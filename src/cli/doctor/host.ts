@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs'
+import { errorMessage } from '../../errors.js'
 import { type Finding, fail, pass, skip, warn } from './finding.js'
 
 /** What `package.json` promises to run on. */
@@ -29,4 +30,9 @@ export function clockSynchronized(): boolean | undefined {
 
 export function checkDaemon(socket: string | undefined): Finding {
   return socket === undefined ? skip('daemon', 'none answers on its control socket') : pass('daemon', `answers on ${socket}`)
+}
+
+/** There is a control socket, or a closed folder around it, that we may not use. */
+export function daemonOutOfReach(error: unknown): Finding {
+  return warn('daemon', errorMessage(error), 'run doctor as the user of the service: `sudo -u quantd quantd doctor`')
 }

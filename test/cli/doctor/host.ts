@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { checkClock, checkDaemon, checkNode } from '../../../src/cli/doctor/host.js'
+import { checkClock, checkDaemon, checkNode, daemonOutOfReach } from '../../../src/cli/doctor/host.js'
 
 test('Node from 20.19 passes, older ones fail with what to do', async t => {
   for (const [version, status] of [
@@ -24,4 +24,8 @@ test('a clock that started in 1970 fails, one that nothing corrects warns', asyn
 test('a missing daemon is no failure: doctor also comes before the first start', async t => {
   t.equal(checkDaemon(undefined).status, 'skip')
   t.match(checkDaemon('/run/x'), { status: 'pass', found: /\/run\/x/ })
+})
+
+test('a control socket that we may not use is a warning that names it and what to do', async t => {
+  t.match(daemonOutOfReach(new Error('/run/x: permission denied')), { status: 'warn', found: /\/run\/x/, fix: /user of the service/ })
 })
