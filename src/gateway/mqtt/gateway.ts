@@ -4,19 +4,16 @@ import { join } from 'node:path'
 import type { IPublishPacket } from 'mqtt'
 import { changedKeys } from '../../config/diff.js'
 import type { Config } from '../../config/schema.js'
-import type { Device } from '../../hardware/device.js'
 import { packageRoot } from '../../paths.js'
 import { type Clock, systemClock } from '../../time.js'
 import type { Command, Services } from '../commands/command.js'
-import { isTerminal, type Job } from '../jobs/job.js'
-import type { ModelEvent, ModelRecord } from '../models/model.js'
+import type { ModelRecord } from '../models/model.js'
 import type { Journal } from '../store/journal.js'
 import type { Acknowledge } from './acknowledgements.js'
 import { Answers } from './answers.js'
 import { brokerOf } from './broker.js'
 import { CommandPath } from './command-path.js'
 import { Connection, type ConnectionUp } from './connection.js'
-import { deviceDocument, modelDocument } from './documents.js'
 import { Events } from './events.js'
 import { FeedbackPath } from './feedback-path.js'
 import { GatewayMemory, type GatewayStore } from './gateway-memory.js'
@@ -26,6 +23,7 @@ import { InferPath } from './infer-path.js'
 import { payloadOf } from './origin.js'
 import { recoverJournal } from './recover.js'
 import { RetainedTopics } from './retained-topics.js'
+import { type DeviceList, StateTopics } from './state-topics.js'
 import { type GatewayState, StatusTopic } from './status-topic.js'
 import { Topics } from './topics.js'
 
@@ -36,7 +34,7 @@ export interface MqttGatewayOptions {
   readonly commands: readonly Command[]
   readonly journal: Journal
   readonly store: GatewayStore
-  readonly hardware: { devices(): readonly Device[]; on(event: 'changed', listener: (devices: readonly Device[]) => void): () => void }
+  readonly hardware: DeviceList
   /** More figures for the health topic. Plain JSON. */
   readonly health?: () => Readonly<Record<string, unknown>>
   readonly clock?: Clock
@@ -50,8 +48,6 @@ const drainMs = 1500
 const goodbyeMs = 500
 /** How often the state is looked at where nobody tells of a change. */
 const lookMs = 1000
-/** Seconds that a job stays retained. */
-const jobExpiryS = 86_400
 
 /**
  * The gateway on its broker (mqtt-contract.md 4): one connection for requests, one for commands and state, so that a flood of images delays neither `cancel` nor
@@ -65,13 +61,13 @@ export class MqttGateway {
   readonly #data: Connection
   readonly #status: StatusTopic
   readonly #retained: RetainedTopics
+  readonly #state: StateTopics
   readonly #events: Events
   readonly #dataAnswers: Answers
   readonly #controlAnswers: Answers
   readonly #infer: InferPath
   readonly #commands: CommandPath
   readonly #feedback: FeedbackPath
-  readonly #lost = new Set<string>()
   readonly #undo: (() => void)[] = []
   #pooled = new Set<string>()
   #wasDurable = true
@@ -122,6 +118,14 @@ export class MqttGateway {
       isUp: () => this.#control.up !== undefined,
       remembered: memory.topics(),
       remember: topics => memory.rememberTopics(topics),
+    })
+    this.#state = new StateTopics({
+      services,
+      hardware: options.hardware,
+      topics: this.#topics,
+      retained: this.#retained,
+      events: this.#events,
+      onChange: () => this.#look(),
     })
     const answers = (connection: Connection) =>
       new Answers({
@@ -241,78 +245,17 @@ export class MqttGateway {
     this.#publishHealth()
   }
 
-  /** Follows the services: every change of theirs that shows on a topic. */
+  /** Follows the services, and looks from time to time at what nobody tells of. */
   #follow(): void {
-    const { models, jobs, capture, serving } = this.#options.services
-    const { hardware, config } = this.#options
-    for (const model of models.list()) this.#setModel(model)
-    for (const job of jobs.list()) this.#setJob(job)
-    this.#setDevices(hardware.devices())
     const look = setInterval(() => this.#look(), lookMs)
-    const health = setInterval(() => this.#publishHealth(), config().mqtt.health_interval_s * 1000)
+    const health = setInterval(() => this.#publishHealth(), this.#options.config().mqtt.health_interval_s * 1000)
     look.unref()
     health.unref()
     this.#undo.push(
-      models.on(event => this.#onModel(event)),
-      jobs.on(job => this.#onJob(job)),
-      hardware.on('changed', devices => this.#setDevices(devices)),
-      serving.onDevice((event, device) => this.#onDevice(event, device)),
-      capture.on(event => {
-        if (event.kind === 'stopped') this.#events.tell('capture.full', { model: event.model, reason: event.reason }, event.model)
-      }),
+      this.#state.follow(),
       () => clearInterval(look),
       () => clearInterval(health),
     )
-  }
-
-  #onModel(event: ModelEvent): void {
-    if (event.kind === 'removed') {
-      this.#retained.clear(this.#topics.model(event.name))
-    } else {
-      this.#setModel(event.model)
-      if (event.kind !== 'changed')
-        this.#events.tell(
-          `model.${event.kind}`,
-          { model: event.model.name, version: event.version, from: event.from ?? null },
-          event.model.name,
-        )
-    }
-    this.#look()
-  }
-
-  #onJob(job: Job): void {
-    this.#setJob(job)
-    if (isTerminal(job.state)) this.#events.tell('job.finished', job, job.job_id)
-    const known = new Set(this.#options.services.jobs.list().map(({ job_id }) => this.#topics.job(job_id)))
-    for (const topic of this.#retained.below(this.#topics.job(''))) if (!known.has(topic)) this.#retained.clear(topic)
-  }
-
-  #onDevice(event: 'lost' | 'back', device: string): void {
-    if (event === 'lost') this.#lost.add(device)
-    else this.#lost.delete(device)
-    this.#events.tell(`device.${event}`, { device }, device)
-    this.#setDevices(this.#options.hardware.devices())
-    this.#look()
-  }
-
-  #setModel(model: ModelRecord): void {
-    this.#retained.set(this.#topics.model(model.name), modelDocument(model))
-  }
-
-  #setJob(job: Job): void {
-    this.#retained.set(this.#topics.job(job.job_id), job, { expiryS: jobExpiryS })
-  }
-
-  #setDevices(devices: readonly Device[]): void {
-    const topics = new Set<string>()
-    for (const device of devices) {
-      const topic = this.#topics.device(device.id)
-      topics.add(topic)
-      const document = deviceDocument(device)
-      const shown = this.#lost.has(device.id) ? { ...document, state: 'faulty', why: 'its worker died and is started again' } : document
-      this.#retained.set(topic, shown)
-    }
-    for (const topic of this.#retained.below(this.#topics.device(''))) if (!topics.has(topic)) this.#retained.clear(topic)
   }
 
   /** State, reasons and pool as they are now. */
@@ -324,7 +267,7 @@ export class MqttGateway {
     this.#wasDurable = durable
     const reasons = [
       ...(durable ? [] : ['the journal cannot be written: requests do not survive a restart']),
-      ...[...this.#lost].map(device => `${device}: its worker is started again`),
+      ...[...this.#state.lost].map(device => `${device}: its worker is started again`),
       ...models
         .list()
         .filter(({ state }) => state === 'failed')
