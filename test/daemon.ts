@@ -64,6 +64,8 @@ test('a worker that hangs does not hold up SIGTERM, and what it had is answered 
   await ask(stand)
   for (const pid of workersOf(stand.daemonPid)) process.kill(pid, 'SIGSTOP')
   const answers = Array.from({ length: 20 }, () => ask(stand))
+  const waiting = async () => ((await stand.command('models', {})).status === 200 ? true : undefined)
+  await until(waiting, 'a command that came after the requests')
   const started = performance.now()
   t.equal(await stand.stopDaemon(), 0)
   t.comment(`ended after ${Math.round(performance.now() - started)} ms`)

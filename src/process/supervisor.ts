@@ -1,6 +1,6 @@
 import { errorMessage, QuantdError } from '../errors.js'
 import { logger } from '../log.js'
-import { type Clock, systemClock } from '../time.js'
+import { type Clock, systemClock, withTimeout } from '../time.js'
 import { type BackOff, backOffMs } from './back-off.js'
 import type { Message, RequestOptions } from './channel.js'
 import type { Child, Exit } from './child.js'
@@ -30,7 +30,9 @@ export const workerBackOff: BackOff = { firstMs: 50, factor: 2, ceilingMs: 30_00
 /** A process that has lived this long starts its back-off from the beginning. */
 const settledMs = 60_000
 /** How long a process may take to end after its pipe was closed. */
-const endLimitMs = 5_000
+const endLimitMs = 1_000
+/** How long `close` waits for calls in flight: whoever closes has waited for what matters. */
+const lastCallsMs = 1_000
 /** How much heavier than fresh a process may become, whatever its limit. */
 const freshFactor = 1.5
 
@@ -111,13 +113,13 @@ export class Supervisor {
     return () => void this.#listeners.delete(listener)
   }
 
-  /** Refuses new calls, lets those in flight finish within their limits, then ends the process. Safe to call twice. */
+  /** Refuses new calls, gives those in flight a last moment, then ends the process. Safe to call twice. */
   async close(): Promise<void> {
     if (this.#state !== 'closed') {
       this.#state = 'closed'
       // Calls that still wait for a process would wait in vain.
       this.#ready.fail(this.#closed())
-      if (this.#calls.size > 0) await this.#whenIdle()
+      if (this.#calls.size > 0) await withTimeout(this.#whenIdle(), lastCallsMs, 'calls in flight').catch(() => {}) // a process that hangs answers none
       this.#stopping.abort()
     }
     await this.#running
