@@ -39,7 +39,7 @@ export async function runDemo({ once, signal }: { readonly once: boolean; readon
     const daemon = await startDaemon(config)
     const camera = await SiteClient.connect(broker.url, config.gateway)
     try {
-      const served = await takeTour({ daemon, camera, url: broker.url, folder })
+      const served = await takeTour({ daemon, camera, url: broker.url, folder, stays: !once })
       if (!once) await untilAborted(signal)
       return served ? 0 : 1
     } finally {
@@ -56,9 +56,11 @@ interface TourPlace {
   readonly camera: SiteClient
   readonly url: string
   readonly folder: string
+  /** The tour stays up at its end, and says what to try. */
+  readonly stays: boolean
 }
 
-async function takeTour({ daemon, camera, url, folder }: TourPlace): Promise<boolean> {
+async function takeTour({ daemon, camera, url, folder, stays }: TourPlace): Promise<boolean> {
   const steps = [
     'load the float model',
     'float answers the site',
@@ -127,11 +129,13 @@ async function takeTour({ daemon, camera, url, folder }: TourPlace): Promise<boo
   await step(int8, show, progress => askAll({ camera, pictures: site.slice(-again), name: 'int8', progress }))
   const active = daemon.services.models.get(model)
   const kind = active.versions.find(({ version }) => version === active.active)?.kind
-  tour.next = [
-    `npx mqtt sub -h 127.0.0.1 -p ${new URL(url).port} -t 'quantd/#' -v`,
-    `node dist/src/main.js models --state ${folder}/state`,
-    `node dist/src/main.js rollback ${model} --state ${folder}/state`,
-  ]
+  if (stays) {
+    tour.next = [
+      `npx mqtt sub -h 127.0.0.1 -p ${new URL(url).port} -t 'quantd/#' -v`,
+      `node dist/src/main.js models --state ${folder}/state`,
+      `node dist/src/main.js rollback ${model} --state ${folder}/state`,
+    ]
+  }
   show()
   return kind === 'int8'
 }
