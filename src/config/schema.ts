@@ -17,7 +17,7 @@ function isTimezone(name: string): boolean {
   try {
     return new Intl.DateTimeFormat('en', { timeZone: name }) !== undefined
   } catch {
-    return false
+    return false // RangeError: no such zone
   }
 }
 

@@ -43,6 +43,6 @@ function hasPipe(): boolean {
   try {
     return fstatSync(pipe).isSocket()
   } catch {
-    return false
+    return false // EBADF: started by hand, without a parent
   }
 }

@@ -66,7 +66,7 @@ async function connectOnce(
     const client = connect(url, options)
     const fail = (error: Error) => client.end(true, () => reject(error))
     const closed = () => fail(new Error('the broker closed the connection'))
-    client.on('error', () => undefined)
+    client.on('error', () => undefined) // the first one is taken below; later ones must not throw
     client.once('error', fail)
     client.once('close', closed)
     client.once('connect', connack => {

@@ -17,6 +17,7 @@ export function checkDevices(devices: readonly Device[], notes: readonly Note[])
 
 /** GPU nodes that exist and that we may not open. */
 export async function checkGpuNodes(folder = '/dev/dri'): Promise<readonly Finding[]> {
+  // No such folder: no GPU, nothing to check.
   const nodes = (await readdir(folder).catch(() => [])).filter(name => name.startsWith('render'))
   return Promise.all(
     nodes.map(async name => {

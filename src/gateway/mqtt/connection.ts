@@ -219,7 +219,7 @@ export class Connection {
 
   #closed(client: MqttClient, { broker, refusal }: { readonly broker: Broker; readonly refusal: unknown }): void {
     client.removeAllListeners()
-    client.on('error', () => undefined)
+    client.on('error', () => undefined) // this client is done with: what it still says is of no interest, and must not throw
     client.end(true)
     this.#window.pause()
     const wasUp = this.#up !== undefined

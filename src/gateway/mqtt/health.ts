@@ -59,6 +59,6 @@ function temperature(): number | null {
     const values = zones.map(zone => Number(readFileSync(`${folder}/${zone}/temp`, 'utf8')) / 1000).filter(Number.isFinite)
     return values.length === 0 ? null : Math.max(...values)
   } catch {
-    return null
+    return null // no such folder, or a zone whose sensor sleeps: a figure less, nothing else
   }
 }

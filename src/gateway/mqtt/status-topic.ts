@@ -97,6 +97,6 @@ function parse(payload: Uint8Array): unknown {
   try {
     return JSON.parse(Buffer.from(payload).toString())
   } catch {
-    return undefined
+    return undefined // no JSON: not what we say, so contradicted
   }
 }

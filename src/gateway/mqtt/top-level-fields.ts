@@ -83,6 +83,6 @@ function parse(bytes: Uint8Array, from: number, end: number): unknown {
   try {
     return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset + from, end - from).toString())
   } catch {
-    return undefined
+    return undefined // no JSON: taken as absent
   }
 }

@@ -42,7 +42,7 @@ function siblings(): readonly string[] {
   try {
     names = readdirSync(folder).filter(name => /^cpu\d+$/.test(name))
   } catch {
-    return []
+    return [] // hidden: no siblings are known
   }
   return names.map(name => text(folder, name, 'topology/core_cpus_list') ?? name)
 }
