@@ -1,8 +1,8 @@
 /**
- * requantize-under-load.js [--requests N]   what a re-quantization costs those who are being served.
+ * requantize-under-load.js [--requests N] [--saves]   what a re-quantization costs those who are being served.
  *
  * fashion-resnet over mosquitto, 8 QoS 1 requests in flight without pause, captured as they come; then `requantize` on what was captured, activated at the
- * end while requests go on. Prints one JSON line: failed, lost, answered twice differently, p99 before / during / after, and the job's sentence.
+ * end while requests go on. `--saves`: mosquitto writes its database at every change, and most of every latency is its disk's. Prints one JSON line: failed, lost, answered twice differently, p99 before / during / after, and the job's sentence.
  */
 import { createHash, randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
@@ -11,10 +11,10 @@ import { parseArgs } from 'node:util'
 import { demoData, readSite } from '../../src/demo/site.js'
 import { pause, quantile, Stand } from './stand.js'
 
-const { values } = parseArgs({ options: { requests: { type: 'string', default: '3000' } } })
+const { values } = parseArgs({ options: { requests: { type: 'string', default: '3000' }, saves: { type: 'boolean', default: false } } })
 const model = 'fashion-resnet'
 const site = await readSite()
-const stand = await Stand.open()
+const stand = await Stand.open([], { broker: values.saves ? 'saves' : 'forgets' })
 await stand.quantd('load', join(demoData, 'bundle'))
 
 type Phase = 'before' | 'during' | 'after'

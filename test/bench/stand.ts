@@ -24,6 +24,12 @@ export interface PublishOptions {
   readonly limitMs?: number
 }
 
+export interface StandOptions {
+  readonly stateDir?: string
+  /** saves: mosquitto writes its database at every change, and survives kill -9; forgets: it is not what everybody waits for. */
+  readonly broker?: 'saves' | 'forgets'
+}
+
 export const pause = (ms: number): Promise<void> => new Promise(resolve => setTimeout(resolve, ms))
 
 /**
@@ -41,9 +47,9 @@ export class Stand {
   readonly #main = fileURLToPath(new URL('../../src/main.js', import.meta.url))
 
   /** @param config further lines of quantd.yaml. `stateDir`: a folder elsewhere */
-  static async open(config: readonly string[] = [], { stateDir }: { readonly stateDir?: string } = {}): Promise<Stand> {
+  static async open(config: readonly string[] = [], { stateDir, broker = 'saves' }: StandOptions = {}): Promise<Stand> {
     const stand = new Stand()
-    await stand.#open(config, stateDir ?? join(stand.folder, 'state'))
+    await stand.#open(config, { stateDir: stateDir ?? join(stand.folder, 'state'), broker })
     return stand
   }
 
@@ -60,7 +66,7 @@ export class Stand {
     return this.#daemon?.pid ?? 0
   }
 
-  async #open(config: readonly string[], stateDir: string): Promise<void> {
+  async #open(config: readonly string[], { stateDir, broker }: Required<StandOptions>): Promise<void> {
     this.#port = await freePort()
     for (const name of ['broker', 'run']) mkdirSync(join(this.folder, name))
     writeFileSync(
@@ -69,10 +75,9 @@ export class Stand {
         `listener ${this.#port} 127.0.0.1`,
         'allow_anonymous true',
         'set_tcp_nodelay true',
-        'persistence true',
-        `persistence_location ${this.folder}/broker/`,
-        'autosave_on_changes true',
-        'autosave_interval 1',
+        ...(broker === 'saves'
+          ? ['persistence true', `persistence_location ${this.folder}/broker/`, 'autosave_on_changes true', 'autosave_interval 1']
+          : []),
         'max_queued_messages 0',
         'user root',
         '',
