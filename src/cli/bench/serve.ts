@@ -37,6 +37,9 @@ interface Row extends ServeLoadResult {
   readonly inFlight: number
 }
 
+/** Requests before the first line that are not counted. */
+const warmUpFirst = 1000
+
 const listOf =
   <T extends string | number>(allowed: readonly T[] | 'positive') =>
   (text: string): readonly T[] =>
@@ -101,6 +104,8 @@ async function sweep({ config, gateway, models, request }: Target, options: Opti
         qos,
         inFlight,
         count: options.count,
+        // A daemon that has just started runs its first requests as interpreted code: they are not what it will do for years.
+        warmUp: index === 0 ? warmUpFirst : 50,
         body: request.body,
         contentType: request.contentType,
         ...(request.jsonLength === undefined ? {} : { properties: { 'json-len': String(request.jsonLength) } }),
