@@ -54,11 +54,24 @@ function diskFreeMiB(path: string): number | null {
 /** The hottest thermal zone, degrees Celsius; null where the kernel shows none. */
 function temperature(): number | null {
   const folder = '/sys/class/thermal'
+  const values = zonesOf(folder).map(zone => celsius(`${folder}/${zone}/temp`))
+  const known = values.filter(value => value !== undefined)
+  return known.length === 0 ? null : Math.max(...known)
+}
+
+function zonesOf(folder: string): readonly string[] {
   try {
-    const zones = readdirSync(folder).filter(name => name.startsWith('thermal_zone'))
-    const values = zones.map(zone => Number(readFileSync(`${folder}/${zone}/temp`, 'utf8')) / 1000).filter(Number.isFinite)
-    return values.length === 0 ? null : Math.max(...values)
+    return readdirSync(folder).filter(name => name.startsWith('thermal_zone'))
   } catch {
-    return null // no such folder, or a zone whose sensor sleeps: a figure less, nothing else
+    return [] // a kernel without thermal zones
+  }
+}
+
+function celsius(file: string): number | undefined {
+  try {
+    const value = Number(readFileSync(file, 'utf8')) / 1000
+    return Number.isFinite(value) ? value : undefined
+  } catch {
+    return undefined // a sensor that sleeps (ENODATA): the others are still worth telling
   }
 }
