@@ -168,6 +168,8 @@ export async function startDaemon(first: Config, { reload = () => loadConfig(und
     const mqtt = opened(await MqttGateway.start({ config: () => config, services, commands, journal, store, hardware, health }), gateway =>
       gateway.close(),
     )
+    // Before the gateway says good-bye: how a running job ended must still reach the broker.
+    closing.push(() => jobs.close())
     const view: OperationsView = {
       status: () => mqtt.status(),
       serving: () => serving.figures(),

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Test, test } from 'tap'
 import { writeNullBundle } from '../src/cli/bench/null-model.js'
+import { demoData } from '../src/demo/site.js'
 import { type Answer, Stand } from './bench/stand.js'
 import { until } from './fixtures/mqtt/rig.js'
 
@@ -71,4 +72,18 @@ test('a worker that hangs does not hold up SIGTERM, and what it had is answered 
   t.comment(`ended after ${Math.round(performance.now() - started)} ms`)
   stand.startDaemon()
   t.same(new Set((await Promise.all(answers)).map(({ status }) => status)), new Set([200]))
+})
+
+test('a job that runs at SIGTERM is told as failed before the gateway says good-bye', async t => {
+  const stand = await open(t)
+  await stand.quantd('load', join(demoData, 'bundle'))
+  const states: string[] = []
+  stand.client.on('message', (topic, payload) => {
+    if (topic.startsWith(`quantd/${stand.gateway}/jobs/`)) states.push((JSON.parse(payload.toString()) as { state: string }).state)
+  })
+  await stand.client.subscribeAsync(`quantd/${stand.gateway}/jobs/#`, { qos: 1 })
+  await stand.command('requantize', { model: 'fashion-resnet', source: 'bundle', activate: 'manual' })
+  await until(() => states.includes('running'), 'a running job')
+  t.equal(await stand.stopDaemon(), 0)
+  await until(() => states.at(-1) === 'failed', 'the end of the job')
 })
