@@ -5,6 +5,7 @@ import { constantData } from '../graph/tensor/tensor.js'
 import { type ActivationParameters, assignParameters } from './algorithms/assign-parameters.js'
 import { biasShift } from './algorithms/fast-bias-correction.js'
 import { type QuantizedWeights, quantizeWeights } from './algorithms/quantize-weights.js'
+import type { TunedLayers } from './algorithms/tuned-layers.js'
 import type { Codes } from './lowering/emitter.js'
 import { lower } from './lowering/lower.js'
 import { place } from './placement/place.js'
@@ -36,6 +37,8 @@ export interface Recipe {
   readonly keepFloat: ReadonlyMap<string, string>
   /** Factors of an estimator that shrinks ranges, by value (`chooseShrink`). */
   readonly shrink?: ReadonlyMap<string, number>
+  /** Weights and biases that tuning or full bias correction worked out. */
+  readonly tuned?: TunedLayers
 }
 
 export interface Candidate {
@@ -72,10 +75,12 @@ export class CandidateMaker {
       shrink: recipe.shrink ?? new Map(),
     })
     const linear = [...placement.units.values()].filter(unit => unit.form === 'linear')
-    const weights = new Map(linear.map(unit => [unit.main, this.#weightsOf(unit)]))
+    const weights = new Map(linear.map(unit => [unit.main, recipe.tuned?.weights.get(unit.main) ?? this.#weightsOf(unit)]))
     const biases = new Map<Node, Float64Array>()
     for (const unit of linear) {
-      const bias = this.#biasOf(unit, parameters.get(unit.data[0]!)!.offset)
+      const bias =
+        recipe.tuned?.biases.get(unit.main) ??
+        this.#biasOf(unit, { weights: weights.get(unit.main)!, offset: parameters.get(unit.data[0]!)!.offset })
       if (bias !== undefined) biases.set(unit.main, bias)
     }
     const lowered = lower({ model, shapes, placement, parameters, weights, biases, activationCodes })
@@ -90,12 +95,13 @@ export class CandidateMaker {
     return weights
   }
 
-  #biasOf(unit: Unit, offset: number): Float64Array | undefined {
+  /** The float bias with what fast correction adds to it for these weights. */
+  #biasOf(unit: Unit, { weights, offset }: { weights: QuantizedWeights; offset: number }): Float64Array | undefined {
     const tensor = unit.bias === undefined ? undefined : this.context.model.graph.constant(unit.bias)
     const float = tensor === undefined ? undefined : Float64Array.from(constantData(tensor) as Float32Array)
     const means = this.context.statistics.means.get(unit.data[0]!)
     if (!this.context.biasCorrection || means === undefined) return float
-    const shift = biasShift({ unit, weights: this.#weightsOf(unit), means, offset })
+    const shift = biasShift({ unit, weights, means, offset })
     return float === undefined ? shift : shift.map((value, channel) => value + float[channel]!)
   }
 }

@@ -74,7 +74,7 @@ export async function quantize(request: QuantizeRequest): Promise<QuantizeResult
     weightRange,
     ops,
     activationCodes,
-    biasCorrection: settings.bias_correction,
+    biasCorrection: settings.bias_correction !== 'off',
   })
   clock.start('evaluate')
   const chosen = await searchCandidates({ maker, keepFloat, request, judging, reference, output, batch, onProgress })
@@ -121,7 +121,7 @@ function statisticsWanted({ quantizers, units }: Placement, shapes: Shapes, sett
   const ranges = [...quantizers.values()].filter(({ fixed }) => fixed === undefined).map(({ value }) => value)
   const means = new Map<string, ChannelMeans>()
   for (const { form, main, data } of units.values()) {
-    if (form !== 'linear' || !settings.bias_correction) continue
+    if (form !== 'linear' || settings.bias_correction === 'off') continue
     const value = data[0]!
     means.set(value, { value, axis: isOp(main, 'Conv') ? 1 : shapes.get(value)!.length - 1 })
   }

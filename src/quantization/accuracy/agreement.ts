@@ -1,13 +1,13 @@
 import type { Tensor } from '../../graph/tensor/tensor.js'
 import { argMax } from './ctc.js'
-import { defineMetric } from './metric.js'
+import { defineMetric, meanTally } from './metric.js'
 
 /** Share of items whose largest output is the one that float has there. An output with several rows (steps, pixels) counts row by row along its last axis. */
 export const agreement = defineMetric({
   name: 'agreement',
   kind: 'share',
-  item: ({ output, float }) => rowAgreement(float, output),
-  total: mean => mean,
+  needsLabels: false,
+  start: () => meanTally(({ output, float }) => rowAgreement(float, output)),
 })
 
 /** Share of the rows along the last axis whose largest element is at the same place in both; 1 where rows hold one element. */

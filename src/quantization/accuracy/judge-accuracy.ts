@@ -8,6 +8,7 @@ import { rowAgreement } from './agreement.js'
 import { type ChosenMetric, chooseMetric, type Judging } from './choose-metric.js'
 import { decodeCtc } from './ctc.js'
 import { editDistance } from './edit-distance.js'
+import type { MetricTally } from './metric.js'
 import { Signal, signalLimits } from './signal.js'
 
 /** Held-out items from which on a judgement is one (DECISIONS, Judge). */
@@ -64,8 +65,8 @@ export class Tally {
   readonly #signal = new Signal()
   #chosen: ChosenMetric | undefined
   #items = 0
-  #floatSum = 0
-  #int8Sum = 0
+  #float: MetricTally | undefined
+  #int8: MetricTally | undefined
   #agreeing = 0
   #classes = 0
   #characters = 0
@@ -87,8 +88,10 @@ export class Tally {
     if (metric === undefined) return
     const alphabet = this.#judging.alphabet ?? []
     const truth = by === 'labels' ? label : undefined
-    this.#floatSum += metric.item({ output: float, label: truth, float, alphabet })
-    this.#int8Sum += metric.item({ output: int8, label: truth, float, alphabet })
+    this.#float ??= metric.start()
+    this.#int8 ??= metric.start()
+    this.#float.add({ output: float, label: truth, float, alphabet })
+    this.#int8.add({ output: int8, label: truth, float, alphabet })
   }
 
   /** Share of the characters of float's texts that int8 reads alike: finer than whole lines, for choices on few of them. Undefined for other metrics. */
@@ -109,8 +112,8 @@ export class Tally {
     const chosen = this.#chosen ?? { name: 'signal', by: 'float' as const }
     const [snr, cosine] = [this.#signal.snrDb, this.#signal.cosine]
     const { metric } = 'metric' in chosen ? chosen : { metric: undefined }
-    const float = metric === undefined ? null : metric.total(this.#floatSum / this.#items)
-    const int8 = metric === undefined ? null : metric.total(this.#int8Sum / this.#items)
+    const float = this.#float?.value() ?? null
+    const int8 = this.#int8?.value() ?? null
     const drop = float === null || int8 === null ? null : metric!.kind === 'share' ? float - int8 : int8 / Math.max(float, 1e-12) - 1
     const kept = drop === null ? snr >= signalLimits.snrDb && cosine >= signalLimits.cosine : drop <= max_drop + 1e-12
     const verdict = this.#items < fewestItems ? 'unjudged' : kept ? 'accepted' : 'refused'

@@ -10,16 +10,38 @@ export interface Item {
   readonly alphabet: readonly string[]
 }
 
-/** A measure of one output against the truth: `share` in 0..1 where more is better, or an `error` from 0 where less is. */
+/** Gathers items and says what they add up to; one per model and run. */
+export interface MetricTally {
+  /** Takes one item. Returns its own figure, comparable between two models on the same item; layers are ranked on the items where int8 loses most. */
+  add(item: Item): number
+  /** The metric over all items so far. */
+  value(): number
+}
+
+/** A measure of outputs against the truth: a `share` in 0..1 where more is better, or an `error` from 0 where less is. */
 export interface Metric {
   readonly name: string
   readonly kind: 'share' | 'error'
-  /** One number per item. */
-  item(item: Item): number
-  /** The metric from the mean of the items' numbers. */
-  total(mean: number): number
+  /** True when `value` means nothing without labels. */
+  readonly needsLabels: boolean
+  start(): MetricTally
 }
 
-export function defineMetric(metric: Metric): Metric {
+export function defineMetric<const T extends Metric>(metric: T): T {
   return Object.freeze(metric)
+}
+
+/** Tally of a metric that is a function of the mean of its items' figures. */
+export function meanTally(item: (item: Item) => number, total: (mean: number) => number = mean => mean): MetricTally {
+  let sum = 0
+  let count = 0
+  return {
+    add(one) {
+      const figure = item(one)
+      sum += figure
+      count += 1
+      return figure
+    },
+    value: () => total(count === 0 ? 0 : sum / count),
+  }
 }

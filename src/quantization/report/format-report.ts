@@ -13,7 +13,7 @@ export function formatReport(report: Report): string {
     ...verdictLines(judgement),
     `coverage     ${percent(report.coverage)} of the multiply-adds in integer kernels (${kernelText(report)})`,
     `activations  ${chosen.scheme}, ${chosen.estimator}: ${chosen.why}`,
-    `weights      symmetric per channel, ${chosen.weight_range} range${settings.bias_correction ? ', biases corrected' : ''}`,
+    `weights      symmetric per channel, ${chosen.weight_range} range${settings.bias_correction !== 'off' ? ', biases corrected' : ''}`,
     `samples      ${samples.calibration} for calibration, ${samples.held_out} held out`,
     ...report.notes.map(note => `note         ${note}`),
     '',

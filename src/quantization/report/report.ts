@@ -26,7 +26,53 @@ export const LayerEntry = z.strictObject({
   reason: z.string().optional().describe('why float'),
   macs: z.number().describe('multiply-adds for one sample'),
   snr_db: z.number().nullable().optional().describe('signal-to-noise of its output against float'),
+  reads: z.array(z.string()).optional().describe('computed values that it reads; their quantizers are in `quantizers` under these names'),
+  writes: z.array(z.string()).optional().describe('values that it computes'),
+  weight: z.string().optional().describe('its constant weight, by the name in `quantizers`'),
 })
+
+/** What one algorithm of the pipeline did. */
+export const AlgorithmEntry = z.strictObject({
+  name: z.string(),
+  state: z
+    .enum(['applied', 'withdrawn', 'nothing to do', 'not needed', 'off'])
+    .describe('withdrawn: tried and measured to be no better; not needed: what came before left no doubt'),
+  sentence: z.string(),
+  gain_db: z.number().nullable().describe('signal-to-noise of the output with it less that without it; null where it was not measured'),
+  changes: z.array(z.string()).describe('one sentence per place that it changed'),
+  seconds: z.number(),
+})
+export type AlgorithmEntry = z.infer<typeof AlgorithmEntry>
+
+/** One step of the accuracy-aware pipeline. */
+export const AwareStep = z.strictObject({
+  step: z.enum(['tune', 'rank', 'revert', 'undo']),
+  nodes: z.array(z.string()).describe('reverted together'),
+  metrics: z.record(z.string(), z.number()).describe('of the model after the step, on all items'),
+  sentence: z.string(),
+})
+
+/** What the accuracy-aware pipeline did. */
+export const AwareEntry = z.strictObject({
+  reached: z.boolean().describe('every metric within its allowance'),
+  sentence: z.string(),
+  estimate_s: z.number().describe('of its time, before it began'),
+  seconds: z.number(),
+  items: z.int(),
+  ranking_items: z.int(),
+  kept: z.number().min(0).max(1).describe('share of the quantized layers of the full int8 model that stayed int8'),
+  steps: z.array(AwareStep),
+})
+export type AwareEntry = z.infer<typeof AwareEntry>
+
+/** A candidate that was made and measured on the way to the chosen one. */
+export const CandidateEntry = z.strictObject({
+  name: z.string().describe('scheme, estimator, algorithms'),
+  snr_db: z.number().nullable(),
+  drop: z.number().nullable(),
+  chosen: z.boolean(),
+})
+export type CandidateEntry = z.infer<typeof CandidateEntry>
 
 export const Timing = z.strictObject({
   float_us: z.number(),
@@ -73,6 +119,10 @@ export const Report = z.strictObject({
   integer_kernels: z.record(z.string(), z.int()).describe('operators of the saved optimized graph, counted'),
   layers: z.array(LayerEntry),
   quantizers: z.array(QuantizerEntry),
+  algorithms: z.array(AlgorithmEntry).optional(),
+  candidates: z.array(CandidateEntry).optional(),
+  accuracy_aware: AwareEntry.optional(),
+  costs: z.string().optional().describe('sha256 of the table of measured costs that placement followed'),
   notes: z.array(z.string()),
   stages: z.array(z.strictObject({ stage: z.string(), seconds: z.number() })).describe('wall time; not part of what is hashed'),
   engine: z.strictObject({ name: z.string(), version: z.string() }),

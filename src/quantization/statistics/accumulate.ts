@@ -106,7 +106,7 @@ export class Accumulator {
       )
       at += length
     })
-    return { sampleCount: this.#count, ranges, means }
+    return { sampleCount: this.#count, ranges, means, channels: new Map() }
   }
 
   #observed(index: number): Observed {

@@ -12,6 +12,24 @@ export interface StatisticsWanted {
   readonly quantile: number
   /** Values whose mean per channel is needed, with the axis of the channels. */
   readonly means: readonly ChannelMeans[]
+  /** Values whose range per channel is needed; absent = none. */
+  readonly channels?: readonly ChannelWanted[]
+}
+
+export interface ChannelWanted {
+  readonly value: string
+  /** Axis of the channels, never negative. */
+  readonly axis: number
+}
+
+/** Per channel of one value: what was seen over all samples. Each array has the length of the channel axis. */
+export interface ChannelObserved {
+  /** Smallest and largest of all samples. */
+  readonly low: Float64Array
+  readonly high: Float64Array
+  /** Median over the samples of each sample's smallest and largest. */
+  readonly medianLow: Float64Array
+  readonly medianHigh: Float64Array
 }
 
 export interface ChannelMeans {
@@ -25,4 +43,6 @@ export interface Statistics {
   readonly ranges: ReadonlyMap<string, Observed>
   /** Mean per channel over samples and all other axes, by value. */
   readonly means: ReadonlyMap<string, Float64Array>
+  /** By value: what `channels` asked for. */
+  readonly channels: ReadonlyMap<string, ChannelObserved>
 }

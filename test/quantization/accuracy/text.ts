@@ -11,8 +11,8 @@ const line = (...classes: number[]) =>
 
 test('a line counts when it is read as labelled, or as float reads it where there is no label', async t => {
   const output = line(1, 2, 3)
-  t.equal(text.item({ output, float: line(2), label: ' ab', alphabet }), 1)
-  t.equal(text.item({ output, float: output, label: 'a', alphabet }), 0)
-  t.equal(text.item({ output, float: line(1, 2), label: undefined, alphabet }), 1)
-  t.equal(text.item({ output, float: line(2, 1), label: undefined, alphabet }), 0)
+  t.equal(text.start().add({ output, float: line(2), label: ' ab', alphabet }), 1)
+  t.equal(text.start().add({ output, float: output, label: 'a', alphabet }), 0)
+  t.equal(text.start().add({ output, float: line(1, 2), label: undefined, alphabet }), 1)
+  t.equal(text.start().add({ output, float: line(2, 1), label: undefined, alphabet }), 0)
 })

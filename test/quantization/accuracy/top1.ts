@@ -5,6 +5,6 @@ const row = (...values: number[]) => ({ dtype: 'float32', shape: [1, values.leng
 
 test('an item counts when its largest output is its label', async t => {
   const output = row(0.1, 0.7, 0.2)
-  t.equal(top1.item({ output, float: output, label: 1, alphabet: [] }), 1)
-  t.equal(top1.item({ output, float: output, label: 2, alphabet: [] }), 0)
+  t.equal(top1.start().add({ output, float: output, label: 1, alphabet: [] }), 1)
+  t.equal(top1.start().add({ output, float: output, label: 2, alphabet: [] }), 0)
 })

@@ -13,7 +13,12 @@ function parametersOf(quantizers: readonly Quantizer[], low: number, high: numbe
   const observed = observedOf([{ extremes: [low, high], quantile: [low, high] }])
   return assignParameters({
     placement,
-    statistics: { sampleCount: 1, ranges: new Map(quantizers.map(({ value }) => [value, observed])), means: new Map() },
+    statistics: {
+      sampleCount: 1,
+      ranges: new Map(quantizers.map(({ value }) => [value, observed])),
+      means: new Map(),
+      channels: new Map(),
+    },
     mode: 'asymmetric',
     estimatorOf: () => minMax,
     shrink: new Map(),
