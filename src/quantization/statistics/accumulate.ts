@@ -1,7 +1,9 @@
 import { QuantdError } from '../../errors.js'
+import type { Shapes } from '../placement/shapes.js'
 import type { Range } from '../ranges/affine.js'
 import type { Observed, Reducer } from '../ranges/range-estimator.js'
-import type { Statistics, StatisticsWanted } from './statistics.js'
+import { ChannelAccumulator } from './accumulate-channels.js'
+import type { ChannelWanted, Statistics, StatisticsWanted } from './statistics.js'
 
 /** Running figures of one value under one reducer. Sums are float64. */
 interface Running {
@@ -17,21 +19,36 @@ export interface RunVectors {
   readonly extremes?: Float32Array
   readonly quantile?: Float32Array
   readonly means?: Float32Array
+  readonly channels?: Float32Array
+}
+
+export interface AccumulatorOptions {
+  readonly wanted: StatisticsWanted
+  readonly shapes: Shapes
+  /** Samples that will be added at most. */
+  readonly sampleCount: number
 }
 
 /** Takes the vectors that the reductions give per sample, keeps sums and extremes: its size hangs on the model, not on the samples. */
 export class Accumulator {
   readonly #wanted: StatisticsWanted
   readonly #running: Readonly<Record<Reducer, readonly Running[]>>
+  /** Sizes of the wanted means, in order. */
   readonly #channels: readonly number[]
   readonly #means: Float64Array
+  readonly #channelRanges: ChannelAccumulator
   #count = 0
 
-  /** @param channels sizes of the wanted means, in order */
-  constructor(wanted: StatisticsWanted, channels: readonly number[]) {
+  constructor({ wanted, shapes, sampleCount }: AccumulatorOptions) {
+    const sizeOf = ({ value, axis }: ChannelWanted) => shapes.get(value)![axis]!
     this.#wanted = wanted
-    this.#channels = channels
-    this.#means = new Float64Array(channels.reduce((sum, size) => sum + size, 0))
+    this.#channels = wanted.means.map(sizeOf)
+    this.#means = new Float64Array(this.#channels.reduce((sum, size) => sum + size, 0))
+    this.#channelRanges = new ChannelAccumulator({
+      channels: (wanted.channels ?? []).map(channel => ({ value: channel.value, size: sizeOf(channel) })),
+      nonNegative: wanted.nonNegative,
+      sampleCount,
+    })
     const fresh = () =>
       wanted.ranges.map(() => ({ lowest: Number.POSITIVE_INFINITY, highest: Number.NEGATIVE_INFINITY, lowSum: 0, highSum: 0, count: 0 }))
     this.#running = { extremes: fresh(), quantile: fresh() }
@@ -39,7 +56,7 @@ export class Accumulator {
 
   /**
    * One run of the samples `indices`: per reducer, if the run has it, the lows of a value sample by sample, then its highs, value after value in the order of `wanted.ranges`;
-   * means over the run, one value after the other.
+   * means over the run, one value after the other; ranges of channels as `ChannelAccumulator.add` takes them.
    * @throws ERR_QUANT_RANGE
    */
   add(indices: readonly number[], vectors: RunVectors): void {
@@ -49,6 +66,7 @@ export class Accumulator {
       if (vector !== undefined) this.#addRanges(reducer, vector, indices)
     }
     this.#count += sampleCount
+    if (vectors.channels !== undefined) this.#channelRanges.add(indices, vectors.channels)
     if (vectors.means === undefined) return
     for (let i = 0; i < vectors.means.length; i += 1) {
       const mean = vectors.means[i]!
@@ -106,7 +124,7 @@ export class Accumulator {
       )
       at += length
     })
-    return { sampleCount: this.#count, ranges, means, channels: new Map() }
+    return { sampleCount: this.#count, ranges, means, channels: this.#channelRanges.finish() }
   }
 
   #observed(index: number): Observed {

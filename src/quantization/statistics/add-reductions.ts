@@ -25,11 +25,13 @@ export interface ReductionOutputs {
   readonly quantiles?: string
   /** Channel means of all wanted values over the samples of the run, one after the other. */
   readonly means?: string
+  /** Value after value: smallest of each channel, sample by sample, then largest. */
+  readonly channels?: string
 }
 
 /**
- * `model` with reduction nodes behind the wanted values, its own outputs kept: what leaves the engine per sample is two numbers per value and one per channel,
- * never an activation.
+ * `model` with reduction nodes behind the wanted values, its own outputs kept: what leaves the engine per sample is two numbers per value and one per channel
+ * (two where ranges of channels are wanted), never an activation.
  */
 export function addReductions({ model, shapes, wanted, feeding }: ReductionOptions): {
   readonly model: Model
@@ -45,11 +47,15 @@ export function addReductions({ model, shapes, wanted, feeding }: ReductionOptio
         builder.quantiles(value, { count: elementCount(shapes.get(value)!), share: wanted.quantile, ends: ends(value) }),
       )
     : []
+  const channels = (wanted.channels ?? []).flatMap(({ value, axis }) =>
+    builder.channelExtremes(value, axis, { rank: shapes.get(value)!.length, ends: ends(value) }),
+  )
   const means = wanted.means.map(({ value, axis }) => builder.channelMeans(value, axis, shapes.get(value)!.length))
   const outputs = {
     ...builder.output('extremes', extremes),
     ...builder.output('quantiles', quantiles),
     ...builder.output('means', means),
+    ...builder.output('channels', channels),
   }
   return { model: builder.finish(Object.values(outputs)), outputs }
 }
@@ -75,6 +81,17 @@ class Builder {
     const axes = Array.from({ length: rank }, (_, axis) => axis).filter(axis => axis !== 0 || this.#feeding === 'sample')
     if (axes.length === 0) return [value, value].map(same => this.#add('Reshape', [same, this.#int64s([-1])]))
     const reduced = (opType: string) => this.#add('Reshape', [this.#reduce(opType, value, axes), this.#int64s([-1])])
+    const high = reduced('ReduceMax')
+    return [ends === 'both' ? reduced('ReduceMin') : high, high]
+  }
+
+  /** Smallest and largest of each channel: of each sample by itself. */
+  channelExtremes(value: string, axis: number, { rank, ends }: { rank: number; ends: Ends }): string[] {
+    const axes = Array.from({ length: rank }, (_, index) => index).filter(
+      index => index !== axis && (index !== 0 || this.#feeding === 'sample'),
+    )
+    const reduced = (opType: string) =>
+      this.#add('Reshape', [axes.length === 0 ? value : this.#reduce(opType, value, axes), this.#int64s([-1])])
     const high = reduced('ReduceMax')
     return [ends === 'both' ? reduced('ReduceMin') : high, high]
   }

@@ -45,10 +45,7 @@ const manySamples = 64
 export async function observe(options: ObserveOptions): Promise<Observation> {
   const { shapes, sampleCount, wanted, reference, onProgress } = options
   if (sampleCount === 0) throw new QuantdError('ERR_QUANT_NO_SAMPLES', 'no calibration samples')
-  const accumulator = new Accumulator(
-    wanted,
-    wanted.means.map(({ value, axis }) => shapes.get(value)![axis]!),
-  )
+  const accumulator = new Accumulator({ wanted, shapes, sampleCount })
   const answers = new Map<number, Tensor>()
   let done = 0
   for (const { reducers, indices } of passes(wanted, sampleCount)) {
@@ -110,7 +107,7 @@ async function pass(options: ObserveOptions, indices: readonly number[], take: (
 type Feed = Readonly<Record<string, Tensor>>
 
 async function reduced(session: Session, outputs: ReductionOutputs, feed: Feed, kept: string | undefined): Promise<Answered> {
-  const names = { extremes: outputs.extremes, quantile: outputs.quantiles, means: outputs.means }
+  const names = { extremes: outputs.extremes, quantile: outputs.quantiles, means: outputs.means, channels: outputs.channels }
   const wanted = [...Object.values(names), kept].filter(name => name !== undefined)
   const result = wanted.length === 0 ? {} : await session.infer(feed, wanted)
   const vectors: RunVectors = Object.fromEntries(

@@ -24,6 +24,10 @@ const wanted: StatisticsWanted = {
   reducers: ['extremes', 'quantile'],
   quantile: 0.3,
   means: [{ value: 'y', axis: 1 }],
+  channels: [
+    { value: 'x', axis: 1 },
+    { value: 'y', axis: 2 },
+  ],
 }
 
 interface Options {
@@ -75,6 +79,22 @@ test('the low end of what never lies below 0 is 0, without a look', async t => {
   t.match(statistics.ranges.get('y'), { 'extremes-outermost': { low: 0, high: 25 }, 'quantile-mean': { low: 0, high: (4 + 0 + 4) / 3 } })
 })
 
+test('each channel has its outermost range, and the medians of its samples', async t => {
+  const plain = ({ statistics }: Awaited<ReturnType<typeof observed>>, value: string) =>
+    Object.fromEntries(Object.entries(statistics.channels.get(value)!).map(([key, figures]) => [key, [...figures]]))
+  for (const batch of [1, 2]) {
+    const run = await observed({ batch })
+    t.same(plain(run, 'x'), { low: [-3, 0], high: [1, 5], medianLow: [0, 0], medianHigh: [0, 2] }, `batch ${batch}`)
+    t.same(
+      plain(run, 'y'),
+      { low: [0, 0, 0], high: [9, 4, 25], medianLow: [0, 1, 1], medianHigh: [4, 4, 4] },
+      `batch ${batch}, another axis`,
+    )
+  }
+  const bounded = plain(await observed({ nonNegative: new Set(['y']) }), 'y')
+  t.same(bounded, { low: [0, 0, 0], high: [9, 4, 25], medianLow: [0, 0, 0], medianHigh: [4, 4, 4] }, 'lows that are not looked for are 0')
+})
+
 test('several samples in one run give the figures of single samples', async t => {
   const [single, batched] = [await observed(), await observed({ batch: 2 })]
   t.same([...batched.statistics.ranges], [...single.statistics.ranges])
@@ -84,7 +104,9 @@ test('several samples in one run give the figures of single samples', async t =>
 })
 
 test('reductions are written as the opset wants them', async t => {
-  t.same([...(await observed({ model: squares(21) })).statistics.ranges], [...(await observed()).statistics.ranges])
+  const [later, earlier] = [await observed({ model: squares(21) }), await observed()]
+  t.same([...later.statistics.ranges], [...earlier.statistics.ranges])
+  t.same([...later.statistics.channels], [...earlier.statistics.channels])
 })
 
 test('a value that is not finite names itself and its sample', async t => {
