@@ -1,4 +1,5 @@
 import { QuantdError } from '../../errors.js'
+import type { Range } from '../ranges/affine.js'
 import { keptEvery } from './kept-samples.js'
 import { medianOf } from './median.js'
 import type { ChannelObserved } from './statistics.js'
@@ -104,7 +105,7 @@ interface SampleEnds {
 const medians = (rows: readonly Float32Array[], size: number): Float64Array =>
   Float64Array.from({ length: size }, (_, channel) => (rows.length === 0 ? 0 : medianOf(rows.map(row => row[channel]!))))
 
-const notFinite = (value: string, details: Readonly<Record<string, number>>) =>
-  new QuantdError('ERR_QUANT_RANGE', `value '${value}' is not finite on calibration sample ${details['sample']}`, {
+const notFinite = (value: string, details: { readonly sample: number; readonly channel: number } & Range) =>
+  new QuantdError('ERR_QUANT_RANGE', `value '${value}' is not finite on calibration sample ${details.sample}`, {
     details: { value, ...details },
   })
