@@ -7,7 +7,7 @@ import type { Codes } from './lowering/emitter.js'
 import type { ActivationMode } from './ranges/affine.js'
 import { rangeOf } from './ranges/affine.js'
 import type { Judgement, LayerEntry, QuantizerEntry, Report } from './report/report.js'
-import type { Chosen } from './search.js'
+import type { Chosen } from './search/search.js'
 import type { StageTime } from './stage-clock.js'
 
 export interface ReportFields {
@@ -46,6 +46,8 @@ export function buildReport({ request, model, chosen, weightRange, sampleCount, 
     integer_kernels: kernels.integer,
     layers: layerEntries(chosen),
     quantizers: quantizerEntries(candidate, request.spec.activationCodes),
+    algorithms: [...chosen.algorithms],
+    candidates: [...chosen.candidates],
     notes: [...chosen.notes, ...(gap === undefined ? [] : [gap])],
     stages: [...stages],
     engine: { name: request.engine.name, version: request.engine.version() },

@@ -6,27 +6,23 @@ import { type ActivationParameters, assignParameters } from './algorithms/assign
 import { biasShift } from './algorithms/fast-bias-correction.js'
 import { type QuantizedWeights, quantizeWeights } from './algorithms/quantize-weights.js'
 import type { TunedLayers } from './algorithms/tuned-layers.js'
+import type { Basis } from './basis.js'
 import type { Codes } from './lowering/emitter.js'
 import { lower } from './lowering/lower.js'
 import { place } from './placement/place.js'
 import type { Placement, Quantizer } from './placement/placement.js'
-import type { Shapes } from './placement/shapes.js'
 import type { Unit } from './placement/unit.js'
 import type { ActivationMode } from './ranges/affine.js'
 import { type RangeEstimatorName, rangeEstimator } from './ranges/catalog.js'
 import type { RangeEstimator } from './ranges/range-estimator.js'
-import type { Statistics } from './statistics/statistics.js'
 
 /** What is the same for every candidate of one quantization. */
 export interface CandidateContext {
-  readonly model: Model
-  readonly shapes: Shapes
-  readonly statistics: Statistics
+  readonly basis: Basis
   readonly weightRange: 'full' | 'half'
   /** Operators that the device takes in int8. */
   readonly ops: ReadonlySet<string>
   readonly activationCodes: Codes
-  readonly biasCorrection: boolean
 }
 
 /** The choices that make one candidate. */
@@ -37,6 +33,7 @@ export interface Recipe {
   readonly keepFloat: ReadonlyMap<string, string>
   /** Factors of an estimator that shrinks ranges, by value (`chooseShrink`). */
   readonly shrink?: ReadonlyMap<string, number>
+  readonly biasCorrection: 'off' | 'fast'
   /** Weights and biases that tuning or full bias correction worked out. */
   readonly tuned?: TunedLayers
 }
@@ -60,12 +57,19 @@ export class CandidateMaker {
   }
 
   place(keepFloat: Recipe['keepFloat']): Placement {
-    const { model, shapes, ops, weightRange } = this.context
+    const {
+      basis: { model, shapes },
+      ops,
+      weightRange,
+    } = this.context
     return place({ graph: model.graph, shapes, keepFloat, ops, weightRange })
   }
 
   make(recipe: Recipe): Candidate {
-    const { model, shapes, statistics, activationCodes } = this.context
+    const {
+      basis: { model, shapes, statistics },
+      activationCodes,
+    } = this.context
     const placement = this.place(recipe.keepFloat)
     const parameters = assignParameters({
       placement,
@@ -80,7 +84,11 @@ export class CandidateMaker {
     for (const unit of linear) {
       const bias =
         recipe.tuned?.biases.get(unit.main) ??
-        this.#biasOf(unit, { weights: weights.get(unit.main)!, offset: parameters.get(unit.data[0]!)!.offset })
+        this.#biasOf(unit, {
+          weights: weights.get(unit.main)!,
+          offset: parameters.get(unit.data[0]!)!.offset,
+          biasCorrection: recipe.biasCorrection,
+        })
       if (bias !== undefined) biases.set(unit.main, bias)
     }
     const lowered = lower({ model, shapes, placement, parameters, weights, biases, activationCodes })
@@ -90,17 +98,20 @@ export class CandidateMaker {
   #weightsOf(unit: Unit): QuantizedWeights {
     const known = this.#weights.get(unit.main)
     if (known !== undefined) return known
-    const weights = quantizeWeights(this.context.model.graph, unit, this.context.weightRange)
+    const weights = quantizeWeights(this.context.basis.model.graph, unit, this.context.weightRange)
     this.#weights.set(unit.main, weights)
     return weights
   }
 
   /** The float bias with what fast correction adds to it for these weights. */
-  #biasOf(unit: Unit, { weights, offset }: { weights: QuantizedWeights; offset: number }): Float64Array | undefined {
-    const tensor = unit.bias === undefined ? undefined : this.context.model.graph.constant(unit.bias)
+  #biasOf(
+    unit: Unit,
+    { weights, offset, biasCorrection }: { weights: QuantizedWeights; offset: number } & Pick<Recipe, 'biasCorrection'>,
+  ): Float64Array | undefined {
+    const tensor = unit.bias === undefined ? undefined : this.context.basis.model.graph.constant(unit.bias)
     const float = tensor === undefined ? undefined : Float64Array.from(constantData(tensor) as Float32Array)
-    const means = this.context.statistics.means.get(unit.data[0]!)
-    if (!this.context.biasCorrection || means === undefined) return float
+    const means = this.context.basis.statistics.means.get(unit.data[0]!)
+    if (biasCorrection === 'off' || means === undefined) return float
     const shift = biasShift({ unit, weights, means, offset })
     return float === undefined ? shift : shift.map((value, channel) => value + float[channel]!)
   }

@@ -1,29 +1,24 @@
 import type { Engine, Session } from '../engines/engine.js'
 import { QuantdError } from '../errors.js'
 import type { Model } from '../graph/graph.js'
-import { isOp } from '../graph/node.js'
 import { writeModel } from '../graph/onnx/write.js'
 import type { Evaluate } from '../graph/passes/define-pass.js'
 import { prepareModel } from '../graph/passes/prepare.js'
 import { elementCount, type Tensor } from '../graph/tensor/tensor.js'
 import type { Judging } from './accuracy/choose-metric.js'
 import { judgeAccuracy } from './accuracy/judge-accuracy.js'
+import { type ObserveBasis, statisticsWanted } from './basis.js'
 import { buildReport } from './build-report.js'
 import { CandidateMaker } from './candidate.js'
 import type { QuantizeRequest, QuantizeResult } from './contract.js'
 import { coverageGap } from './coverage.js'
-import { place } from './placement/place.js'
-import type { Placement } from './placement/placement.js'
-import type { Shapes } from './placement/shapes.js'
 import type { Judgement } from './report/report.js'
-import { searchCandidates } from './search.js'
-import type { QuantizeSettings } from './settings.js'
+import { searchCandidates } from './search/search.js'
 import { StageClock } from './stage-clock.js'
 import { batchSize } from './statistics/batch-size.js'
 import { measureShapes } from './statistics/measure-shapes.js'
 import { observe } from './statistics/observe.js'
 import { stackSamples } from './statistics/stack-samples.js'
-import type { ChannelMeans, StatisticsWanted } from './statistics/statistics.js'
 
 /** Bytes of float answers that are kept to hold candidates to. */
 const referenceBytes = 32 * 2 ** 20
@@ -46,7 +41,8 @@ export async function quantize(request: QuantizeRequest): Promise<QuantizeResult
   const keepFloat = new Map(settings.keep_float.map(name => [name, 'asked for (keep_float)']))
   const ops = new Set(Object.keys(spec.ops))
   const weightRange = settings.weight_range === 'auto' ? spec.weightRange : settings.weight_range
-  const placement = place({ graph: model.graph, shapes, keepFloat, ops, weightRange })
+  const observing: ObserveBasis = { request, keepFloat, weightRange, sampleCount, batch }
+  const wanted = statisticsWanted(model, shapes, observing)
   clock.start('observe')
   const output = judgedOutput(model, judging)
   const { statistics, reference } = await observe({
@@ -55,7 +51,7 @@ export async function quantize(request: QuantizeRequest): Promise<QuantizeResult
     samples,
     sampleCount,
     batch,
-    wanted: statisticsWanted(placement, shapes, settings),
+    wanted,
     engine,
     threads: settings.threads,
     reference: {
@@ -67,17 +63,9 @@ export async function quantize(request: QuantizeRequest): Promise<QuantizeResult
   })
   clock.start('quantize')
   const { activationCodes } = spec
-  const maker = new CandidateMaker({
-    model,
-    shapes,
-    statistics,
-    weightRange,
-    ops,
-    activationCodes,
-    biasCorrection: settings.bias_correction !== 'off',
-  })
+  const maker = new CandidateMaker({ basis: { model, shapes, statistics, applied: [] }, weightRange, ops, activationCodes })
   clock.start('evaluate')
-  const chosen = await searchCandidates({ maker, keepFloat, request, judging, reference, output, batch, onProgress })
+  const chosen = await searchCandidates({ maker, observing, request, judging, reference, output, batch, onProgress })
   clock.start('judge')
   const judged = await judge(request, judging, chosen.session, onProgress).finally(() => chosen.session.close())
   const gap = coverageGap(chosen.candidate.placement.layers)
@@ -112,26 +100,6 @@ function judgedOutput({ graph }: Model, { output }: Judging): string {
   if (output === undefined) return names[0]!
   if (names.includes(output)) return output
   throw new QuantdError('ERR_QUANT_OUTPUT', `output '${output}' is none of ${names.map(name => `'${name}'`).join(', ')}`)
-}
-
-/**
- * Ranges behind every quantizer whose range is not known, also where it follows from another one: when an operator before it is kept float, its own range is
- * needed; channel means of what every linear operator reads. */
-function statisticsWanted({ quantizers, units }: Placement, shapes: Shapes, settings: QuantizeSettings): StatisticsWanted {
-  const ranges = [...quantizers.values()].filter(({ fixed }) => fixed === undefined).map(({ value }) => value)
-  const means = new Map<string, ChannelMeans>()
-  for (const { form, main, data } of units.values()) {
-    if (form !== 'linear' || settings.bias_correction === 'off') continue
-    const value = data[0]!
-    means.set(value, { value, axis: isOp(main, 'Conv') ? 1 : shapes.get(value)!.length - 1 })
-  }
-  return {
-    ranges,
-    nonNegative: new Set(ranges.filter(value => quantizers.get(value)!.clip?.low === 0)),
-    reducers: ['auto', 'quantile', 'mean-quantile'].includes(settings.range_estimator) ? ['extremes', 'quantile'] : ['extremes'],
-    quantile: settings.quantile,
-    means: [...means.values()],
-  }
 }
 
 async function judge(request: QuantizeRequest, judging: Judging, int8: Session, onProgress: (share: number) => void): Promise<Judgement> {

@@ -26,7 +26,8 @@ export interface FloatChange {
  * tests). It changes constants and inserts or folds at most a multiplication; names of values stay wherever the value still is what it was.
  */
 export interface FloatAlgorithm {
-  readonly name: string
+  /** Its switch in the settings. */
+  readonly name: 'equalization' | 'channel_alignment' | 'smooth_quant'
   /** Values whose channels it needs, found by its own pattern; empty for a model that it has nothing to do in, and for one that needs no data. */
   wanted(model: Model, shapes: Shapes): readonly ChannelWanted[]
   /** `model` is not changed; no changes = there was nothing to do. */

@@ -1,0 +1,4 @@
+import type { FloatAlgorithm } from './float-algorithm.js'
+
+/** Algorithms that rebalance a float model, in the order in which they are tried. */
+export const floatAlgorithms: readonly FloatAlgorithm[] = []

@@ -1,0 +1,102 @@
+import type { Model } from '../graph/graph.js'
+import { isOp } from '../graph/node.js'
+import type { FloatChange } from './algorithms/float-algorithm.js'
+import type { QuantizeRequest } from './contract.js'
+import { place } from './placement/place.js'
+import type { Placement } from './placement/placement.js'
+import type { Shapes } from './placement/shapes.js'
+import type { QuantizeSettings } from './settings.js'
+import { measureShapes } from './statistics/measure-shapes.js'
+import { observe } from './statistics/observe.js'
+import type { ChannelMeans, ChannelWanted, Statistics, StatisticsWanted } from './statistics/statistics.js'
+
+/** What float algorithms made of the model, in order. */
+export interface AppliedAlgorithm {
+  readonly name: string
+  readonly changes: readonly FloatChange[]
+}
+
+/** A float model that candidates are made of, as it was prepared or after float algorithms, with what was observed of it. */
+export interface Basis {
+  readonly model: Model
+  /** At one sample; rebalancing changes no shape of a value that was there before. */
+  readonly shapes: Shapes
+  readonly statistics: Statistics
+  readonly applied: readonly AppliedAlgorithm[]
+}
+
+/** How a basis is observed; the same for all of one quantization. */
+export interface ObserveBasis {
+  readonly request: QuantizeRequest
+  readonly keepFloat: ReadonlyMap<string, string>
+  readonly weightRange: 'full' | 'half'
+  readonly sampleCount: number
+  /** Samples per run (`batchSize`). */
+  readonly batch: number
+}
+
+export interface ObserveBasisOptions extends ObserveBasis {
+  readonly applied: readonly AppliedAlgorithm[]
+  /** Values whose channels a float algorithm looks at; in place of everything else, which a trial of it does not need. */
+  readonly channels?: readonly ChannelWanted[]
+}
+
+/** `model` with the shapes of its values and what one pass over the samples shows of them. */
+export async function observeBasis(model: Model, { applied, channels, ...options }: ObserveBasisOptions): Promise<Basis> {
+  const { request, sampleCount, batch } = options
+  const { samples, engine, settings, signal } = request
+  const { inputs } = await samples.read(0)
+  const [shapes] = await measureShapes({ model, feeds: [inputs], engine })
+  const wanted: StatisticsWanted =
+    channels === undefined
+      ? statisticsWanted(model, shapes!, options)
+      : { ranges: [], nonNegative: new Set(), reducers: [], quantile: 0, means: [], channels }
+  const { statistics } = await observe({
+    model,
+    shapes: shapes!,
+    samples,
+    sampleCount,
+    batch,
+    wanted,
+    engine,
+    threads: settings.threads,
+    reference: { output: model.graph.outputs[0]!.name, count: 0 },
+    ...(signal === undefined ? {} : { signal }),
+  })
+  return { model, shapes: shapes!, statistics, applied }
+}
+
+/**
+ * Everything that the candidates of a basis need to know of its activations: ranges behind every quantizer and channel means for bias
+ * correction.
+ */
+export function statisticsWanted(
+  model: Model,
+  shapes: Shapes,
+  { request, keepFloat, weightRange }: Pick<ObserveBasis, 'request' | 'keepFloat' | 'weightRange'>,
+): StatisticsWanted {
+  const { spec, settings } = request
+  const placement = place({ graph: model.graph, shapes, keepFloat, ops: new Set(Object.keys(spec.ops)), weightRange })
+  return ofPlacement(placement, shapes, settings)
+}
+
+/**
+ * Ranges behind every quantizer whose range is not known, also where it follows from another one: when an operator before it is kept float, its own range is
+ * needed; channel means of what every linear operator reads.
+ */
+function ofPlacement({ quantizers, units }: Placement, shapes: Shapes, settings: QuantizeSettings): StatisticsWanted {
+  const ranges = [...quantizers.values()].filter(({ fixed }) => fixed === undefined).map(({ value }) => value)
+  const means = new Map<string, ChannelMeans>()
+  for (const { form, main, data } of units.values()) {
+    if (form !== 'linear' || settings.bias_correction === 'off') continue
+    const value = data[0]!
+    means.set(value, { value, axis: isOp(main, 'Conv') ? 1 : shapes.get(value)!.length - 1 })
+  }
+  return {
+    ranges,
+    nonNegative: new Set(ranges.filter(value => quantizers.get(value)!.clip?.low === 0)),
+    reducers: ['auto', 'quantile', 'mean-quantile'].includes(settings.range_estimator) ? ['extremes', 'quantile'] : ['extremes'],
+    quantile: settings.quantile,
+    means: [...means.values()],
+  }
+}

@@ -1,0 +1,119 @@
+import type { DeviceSpec } from '../../hardware/device-spec.js'
+import { chooseShrink } from '../algorithms/choose-shrink.js'
+import type { CandidateMaker, Recipe } from '../candidate.js'
+import type { ActivationMode } from '../ranges/affine.js'
+import { type RangeEstimatorName, rangeEstimator } from '../ranges/catalog.js'
+import { seedMode } from '../seed-mode.js'
+import type { QuantizeSettings } from '../settings.js'
+import type { CandidateOpener, Opened } from './open-candidates.js'
+import { decibels, isBetter, isNearlyLossless } from './score.js'
+
+/** Samples on which the factors of an estimator that shrinks ranges are chosen. */
+const shrinkSamples = 6
+
+/** Estimators that `auto` tries, the plainest first. */
+const autoEstimators: readonly RangeEstimatorName[] = ['min-max', 'quantile', 'mean-min-max', 'mean-quantile']
+const thoroughEstimators: readonly RangeEstimatorName[] = [...autoEstimators, 'mse']
+
+/** How activations may be quantized, as the settings and the model say before anything was measured. */
+export interface Schemes {
+  /** Likely ones first. */
+  readonly modes: readonly ActivationMode[]
+  readonly estimators: readonly RangeEstimatorName[]
+  /** Why the first mode. */
+  readonly suggestion: string
+}
+
+/** True when everything is to be tried, also where int8 is close to lossless already. */
+export const isThorough = ({ preset }: QuantizeSettings): boolean => preset === 'accuracy'
+
+/** @throws nothing: a scheme that the device does not take is its spec's affair */
+export function schemesFor(settings: QuantizeSettings, spec: DeviceSpec, { model }: CandidateMaker['context']['basis']): Schemes {
+  const asked = schemeOf(settings)
+  const seed = seedMode(model.graph)
+  const modes = asked === 'auto' ? allowedModes(spec, seed.mode) : [asked]
+  const suggestion =
+    asked !== 'auto'
+      ? `${asked} was asked for`
+      : modes.length === 1
+        ? `the device takes ${modes[0]} activations only`
+        : `the model suggests ${seed.mode} (${seed.because})`
+  const estimators =
+    settings.range_estimator !== 'auto' ? [settings.range_estimator] : isThorough(settings) ? thoroughEstimators : autoEstimators
+  return { modes, estimators, suggestion }
+}
+
+export interface ChooseRecipeOptions {
+  readonly opener: CandidateOpener
+  readonly schemes: Schemes
+  /** The first scheme with the first estimator, on the basis that all others are made of. */
+  readonly start: Opened
+  readonly thorough: boolean
+}
+
+/**
+ * The likely scheme with each estimator, then the other scheme with the best of them; ends early where int8 is close to lossless. Losers are closed.
+ */
+export async function chooseRecipe({ opener, schemes, start, thorough }: ChooseRecipeOptions): Promise<Opened & { readonly why: string }> {
+  const enough = ({ evaluation }: Opened) => !thorough && isNearlyLossless(evaluation)
+  let best = start
+  for (const estimator of schemes.estimators.slice(1)) {
+    if (enough(best)) break
+    best = await better(opener, best, await recipeFor(opener, best.maker, { ...start.candidate.recipe, estimator }))
+  }
+  const [first, other] = schemes.modes
+  if (other === undefined) return { ...best, why: schemes.suggestion }
+  if (enough(best)) return { ...best, why: `${schemes.suggestion}, and that keeps ${decibels(best.evaluation)}` }
+  const measured = await opener.open(best.maker, await recipeFor(opener, best.maker, { ...best.candidate.recipe, mode: other }))
+  const figures = `${first} ${decibels(best.evaluation)}, ${other} ${decibels(measured.evaluation)} against float`
+  const otherWins = isBetter(measured.evaluation, best.evaluation)
+  await (otherWins ? best : measured).session.close()
+  return otherWins
+    ? { ...measured, why: `${schemes.suggestion}, but measuring says ${other}: ${figures}` }
+    : { ...best, why: `${schemes.suggestion}, and measuring agrees: ${figures}` }
+}
+
+/** The better of an open candidate and one that `recipe` makes; the other one is closed. */
+async function better(opener: CandidateOpener, best: Opened, recipe: Recipe): Promise<Opened> {
+  const opened = await opener.open(best.maker, recipe)
+  const wins = isBetter(opened.evaluation, best.evaluation)
+  await (wins ? best : opened).session.close()
+  return wins ? opened : best
+}
+
+/** The recipe with its factors, where its estimator has any. */
+export async function recipeFor({ options }: CandidateOpener, maker: CandidateMaker, recipe: Recipe): Promise<Recipe> {
+  const estimator = rangeEstimator(recipe.estimator)
+  const { shrink: _, ...plain } = recipe
+  if (estimator.shrink === undefined) return plain
+  const { request, reference } = options
+  const { samples, settings, engine, signal } = request
+  const { model, statistics } = maker.context.basis
+  const shrink = await chooseShrink({
+    model,
+    placement: maker.place(recipe.keepFloat),
+    statistics,
+    estimator,
+    mode: recipe.mode,
+    samples,
+    sampleCount: Math.min(shrinkSamples, reference.length),
+    engine,
+    threads: settings.threads,
+    ...(signal === undefined ? {} : { signal }),
+  })
+  return { ...plain, shrink }
+}
+
+/** Schemes that the device takes for the inputs of its products, the likely one first. */
+function allowedModes({ ops, quantizers }: DeviceSpec, likely: ActivationMode): readonly ActivationMode[] {
+  const allowed = new Set(['Conv', 'Gemm', 'MatMul'].flatMap(op => ops[op]?.activations ?? []).map(name => quantizers[name]!.mode))
+  const other: ActivationMode = likely === 'symmetric' ? 'asymmetric' : 'symmetric'
+  const modes = [likely, other].filter(mode => allowed.has(mode))
+  return modes.length === 0 ? [likely] : modes
+}
+
+/** `performance` is symmetric, `mixed` asymmetric (quantization.md 2.5), `accuracy` measures both; a scheme that is named wins over the preset. */
+function schemeOf({ scheme, preset }: QuantizeSettings): QuantizeSettings['scheme'] {
+  if (scheme !== 'auto' || preset === 'auto' || preset === 'accuracy') return scheme
+  return preset === 'performance' ? 'symmetric' : 'asymmetric'
+}

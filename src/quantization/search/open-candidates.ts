@@ -1,0 +1,117 @@
+import type { Session } from '../../engines/engine.js'
+import type { Tensor } from '../../graph/tensor/tensor.js'
+import type { Judging } from '../accuracy/choose-metric.js'
+import type { Candidate, CandidateMaker, Recipe } from '../candidate.js'
+import type { QuantizeRequest } from '../contract.js'
+import { type Evaluation, evaluate } from '../evaluate.js'
+import type { Kernels } from '../lowering/count-kernels.js'
+import type { CandidateEntry } from '../report/report.js'
+import { openVerified } from '../verify-kernels.js'
+import { isNearlyLossless } from './score.js'
+
+/** A candidate that is open and measured. Its session is the caller's to close. */
+export interface Opened {
+  readonly maker: CandidateMaker
+  readonly candidate: Candidate
+  readonly session: Session
+  readonly kernels: Kernels
+  readonly evaluation: Evaluation
+}
+
+export interface OpenOptions {
+  readonly request: QuantizeRequest
+  readonly judging: Judging
+  /** Float answers to the first calibration samples. */
+  readonly reference: readonly Tensor[]
+  readonly output: string
+  /** Samples per run (`batchSize`). */
+  readonly batch: number
+  readonly onProgress: (share: number) => void
+}
+
+/** Samples that tell whether int8 is close to lossless. */
+const firstSamples = 48
+
+/** Opens candidates as they will be served, measures them against float, and keeps a list of what was tried. */
+export class CandidateOpener {
+  readonly options: OpenOptions
+  /** The target is another kind of processor than this one: what fuses here says nothing of it. */
+  readonly foreign: boolean
+  readonly #tried: { readonly name: string; readonly evaluation: Evaluation; readonly candidate: Candidate }[] = []
+
+  constructor(options: OpenOptions) {
+    this.options = options
+    const { architecture } = options.request.spec.match
+    this.foreign = architecture !== undefined && architecture !== process.arch
+  }
+
+  /** Makes, opens and measures a candidate. Products that the engine runs in float after all are made float in it, and it is opened anew. */
+  async open(maker: CandidateMaker, recipe: Recipe): Promise<Opened> {
+    const { request } = this.options
+    let candidate = maker.make(recipe)
+    for (;;) {
+      const { session, kernels } = await openVerified(request.engine, candidate.bytes, request.settings.threads)
+      const unfused = this.foreign
+        ? []
+        : [...candidate.placement.units.values()].filter(unit => isUnfused(unit.main.name, unit.form, kernels))
+      if (unfused.length === 0) {
+        const evaluation = await this.#evaluate(session)
+        this.#tried.push({ name: nameOf(maker, candidate.recipe), evaluation, candidate })
+        return { maker, candidate, session, kernels, evaluation }
+      }
+      await session.close()
+      const reason = 'the engine found no integer kernel for it here'
+      const keepFloat = new Map([...candidate.recipe.keepFloat, ...unfused.map(unit => [unit.main.name, reason] as const)])
+      candidate = maker.make({ ...candidate.recipe, keepFloat })
+    }
+  }
+
+  /** Everything that was tried, in order, for the report. */
+  entries(chosen: Candidate): CandidateEntry[] {
+    return this.#tried.map(({ name, evaluation, candidate }) => ({
+      name,
+      snr_db: evaluation.snr_db,
+      drop: evaluation.drop,
+      chosen: candidate === chosen,
+    }))
+  }
+
+  /** On the first samples, and on all where those leave a doubt. */
+  async #evaluate(session: Session): Promise<Evaluation> {
+    const { reference } = this.options
+    const first = await this.#evaluateOn(session, reference.slice(0, firstSamples))
+    return isNearlyLossless(first) || reference.length <= firstSamples ? first : this.#evaluateOn(session, reference)
+  }
+
+  async #evaluateOn(session: Session, reference: readonly Tensor[]): Promise<Evaluation> {
+    const { request, output, batch, judging, onProgress } = this.options
+    const { samples, settings, signal } = request
+    const evaluation = await evaluate({
+      session,
+      samples,
+      reference,
+      output,
+      batch,
+      judging,
+      settings,
+      ...(signal === undefined ? {} : { signal }),
+    })
+    onProgress(1 - 0.8 ** (this.#tried.length + 1))
+    return evaluation
+  }
+}
+
+const isUnfused = (name: string, form: string, { integerNames, floatNames }: Kernels) =>
+  (form === 'linear' || form === 'dynamic-matmul') && floatNames.has(name) && !integerNames.has(name)
+
+function nameOf({ context }: CandidateMaker, { mode, estimator, biasCorrection, tuned, keepFloat }: Recipe): string {
+  const parts = [
+    mode,
+    estimator,
+    ...context.basis.applied.map(({ name }) => name),
+    ...(biasCorrection === 'off' ? ['no bias correction'] : []),
+    ...(tuned === undefined ? [] : [tuned.name]),
+    ...(keepFloat.size === 0 ? [] : [`${keepFloat.size} kept float`]),
+  ]
+  return parts.join(', ')
+}

@@ -1,0 +1,25 @@
+import { signalLimits } from '../accuracy/signal.js'
+import type { Evaluation } from '../evaluate.js'
+import type { Judgement } from '../report/report.js'
+
+/** Signal at which trying on is not worth its time: noise of 3 % of the amplitude. */
+const nearlyLosslessDb = 30
+
+/** What a candidate must gain over an earlier, simpler one: decibels, or characters in a thousand. */
+const leastGain = 0.2
+
+export const isNearlyLossless = (evaluation: Evaluation): boolean => (evaluation.snr_db ?? 0) >= nearlyLosslessDb && holds(evaluation)
+
+export const decibels = ({ snr_db }: Pick<Judgement, 'snr_db'>): string => `${snr_db?.toFixed(1) ?? '-'} dB`
+
+/** True when the allowed drop holds on what was evaluated, or the signal is kept. */
+export function holds({ drop, max_drop, snr_db, cosine }: Judgement): boolean {
+  return drop === null ? (snr_db ?? 0) >= signalLimits.snrDb && (cosine ?? 0) >= signalLimits.cosine : drop <= max_drop
+}
+
+export const isBetter = (a: Evaluation, b: Evaluation): boolean => scoreOf(a) > scoreOf(b) + leastGain
+
+/** Readers of text are compared by the characters that they read alike, in a thousand, all others by their signal in dB. */
+export function scoreOf({ snr_db, textCloseness }: Evaluation): number {
+  return textCloseness === undefined ? (snr_db ?? Number.NEGATIVE_INFINITY) : textCloseness * 1000 + (snr_db ?? 0) / 1000
+}

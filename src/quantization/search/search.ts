@@ -1,0 +1,63 @@
+import { floatAlgorithms } from '../algorithms/catalog.js'
+import type { ObserveBasis } from '../basis.js'
+import type { CandidateMaker } from '../candidate.js'
+import type { AlgorithmEntry, CandidateEntry } from '../report/report.js'
+import type { QuantizeSettings } from '../settings.js'
+import { chooseRecipe, isThorough, recipeFor, schemesFor } from './choose-recipe.js'
+import { keepNoisiestFloat, type Settled } from './keep-float.js'
+import { CandidateOpener, type OpenOptions } from './open-candidates.js'
+import { type SwitchedAlgorithm, tryAlgorithms } from './try-algorithms.js'
+
+export interface SearchOptions extends OpenOptions {
+  readonly maker: CandidateMaker
+  readonly observing: ObserveBasis
+}
+
+/** The candidate that won, open, and how it came about. Its session is the caller's to close. */
+export interface Chosen extends Settled {
+  /** Why this scheme and estimator. */
+  readonly why: string
+  readonly algorithms: readonly AlgorithmEntry[]
+  readonly candidates: readonly CandidateEntry[]
+}
+
+/**
+ * Chooses by what is measured at the output: float algorithms, then estimator and scheme, then layers that stay float until the allowed drop holds on the
+ * calibration samples. Where int8 is nearly lossless the search ends early. Counts bound it, not the clock: the same request gives the same result.
+ */
+export async function searchCandidates({ maker, observing, ...options }: SearchOptions): Promise<Chosen> {
+  const opener = new CandidateOpener(options)
+  const { settings, spec } = options.request
+  const thorough = isThorough(settings)
+  const schemes = schemesFor(settings, spec, maker.context.basis)
+  const plain = await recipeFor(opener, maker, {
+    mode: schemes.modes[0]!,
+    estimator: schemes.estimators[0]!,
+    keepFloat: observing.keepFloat,
+    biasCorrection: settings.bias_correction === 'off' ? 'off' : 'fast',
+  })
+  const start = await opener.open(maker, plain)
+  const tried = await tryAlgorithms({ opener, observing, algorithms: switchedAlgorithms(settings), thorough, start })
+  const { why, ...recipe } = await chooseRecipe({ opener, schemes, start: tried.best, thorough })
+  const settled = await keepNoisiestFloat(opener, recipe)
+  const notes = opener.foreign ? [`made on ${process.arch} for another processor: which kernels it gets there was not seen`] : []
+  return {
+    ...settled,
+    why,
+    algorithms: tried.entries,
+    candidates: opener.entries(settled.candidate),
+    notes: [...notes, ...settled.notes],
+  }
+}
+
+/** Exponents of SmoothQuant that `auto` tries (quantization.md 4.6, 4.8). */
+const alphas = [0.5, 0.75, 0.95] as const
+
+function switchedAlgorithms(settings: QuantizeSettings): SwitchedAlgorithm[] {
+  const exponents = settings.smooth_alpha === 'auto' ? alphas : [settings.smooth_alpha]
+  return floatAlgorithms.map(algorithm => ({
+    algorithm,
+    wanted: settings[algorithm.name],
+    alphas: algorithm.name === 'smooth_quant' ? exponents : [0],
+  }))
+}

@@ -1,0 +1,119 @@
+import { monotonicMs } from '../../time.js'
+import type { FloatAlgorithm } from '../algorithms/float-algorithm.js'
+import { type AppliedAlgorithm, type Basis, type ObserveBasis, observeBasis } from '../basis.js'
+import { CandidateMaker } from '../candidate.js'
+import type { AlgorithmEntry } from '../report/report.js'
+import type { CandidateOpener, Opened } from './open-candidates.js'
+import { decibels, isBetter, isNearlyLossless } from './score.js'
+
+/** A float algorithm with the switch that the settings have for it. */
+export interface SwitchedAlgorithm {
+  readonly algorithm: FloatAlgorithm
+  readonly wanted: 'auto' | 'on' | 'off'
+  /** Exponents to try; one for algorithms that have none. */
+  readonly alphas: readonly number[]
+}
+
+export interface TryAlgorithmsOptions {
+  readonly opener: CandidateOpener
+  readonly observing: ObserveBasis
+  readonly algorithms: readonly SwitchedAlgorithm[]
+  /** Try also where int8 is nearly lossless already. */
+  readonly thorough: boolean
+  /** The candidate of the float model as it is. */
+  readonly start: Opened
+}
+
+export interface TriedAlgorithms {
+  readonly best: Opened
+  readonly entries: readonly AlgorithmEntry[]
+}
+
+/** Samples that tell what an algorithm gains; what is kept is observed on all. */
+const trialSamples = 64
+
+/**
+ * Float algorithms one after the other, each on what those before it left: kept where the output is measured to be closer to float, or where it was asked for.
+ * Candidates that lose are closed; what is kept in the end is observed on all samples.
+ */
+export async function tryAlgorithms(options: TryAlgorithmsOptions): Promise<TriedAlgorithms> {
+  const { opener, observing, algorithms, thorough, start } = options
+  const entries: AlgorithmEntry[] = []
+  const trial = { ...observing, sampleCount: Math.min(observing.sampleCount, trialSamples) }
+  let best = start
+  for (const { algorithm, wanted, alphas } of algorithms) {
+    const since = monotonicMs()
+    const entry = (state: AlgorithmEntry['state'], sentence: string, more: Partial<AlgorithmEntry> = {}): void => {
+      entries.push({
+        name: algorithm.name,
+        state,
+        sentence,
+        gain_db: null,
+        changes: [],
+        ...more,
+        seconds: Math.round(monotonicMs() - since) / 1000,
+      })
+    }
+    if (wanted === 'off') {
+      entry('off', 'switched off')
+      continue
+    }
+    if (wanted === 'auto' && !thorough && isNearlyLossless(best.evaluation)) {
+      entry('not needed', `int8 is at ${decibels(best.evaluation)} without it`)
+      continue
+    }
+    const before = best
+    let tried: Opened | undefined
+    for (const alpha of alphas) {
+      const basis = await rebalanced(before.maker.context.basis, { ...trial, algorithm, alpha })
+      if (basis === undefined) break
+      const opened = await opener.open(new CandidateMaker({ ...before.maker.context, basis }), before.candidate.recipe)
+      if (tried !== undefined && !isBetter(opened.evaluation, tried.evaluation)) {
+        await opened.session.close()
+        continue
+      }
+      await tried?.session.close()
+      tried = opened
+    }
+    if (tried === undefined) {
+      entry('nothing to do', 'no place in the model has its pattern')
+      continue
+    }
+    const gain = round((tried.evaluation.snr_db ?? 0) - (before.evaluation.snr_db ?? 0))
+    const figures = `${decibels(before.evaluation)} without it, ${decibels(tried.evaluation)} with it`
+    const changes = tried.maker.context.basis.applied.at(-1)!.changes.map(({ what }) => what)
+    if (wanted === 'on' || isBetter(tried.evaluation, before.evaluation)) {
+      if (before !== start) await before.session.close()
+      best = tried
+      entry('applied', figures, { gain_db: gain, changes })
+    } else {
+      await tried.session.close()
+      entry('withdrawn', `measured to be no better: ${figures}`, { gain_db: gain, changes })
+    }
+  }
+  if (best === start) return { best, entries }
+  await start.session.close()
+  if (observing.sampleCount <= trial.sampleCount) return { best, entries }
+  await best.session.close()
+  const { model, applied } = best.maker.context.basis
+  const basis = await observeBasis(model, { ...observing, applied })
+  return { best: await opener.open(new CandidateMaker({ ...best.maker.context, basis }), best.candidate.recipe), entries }
+}
+
+/** `basis` after `algorithm`, observed on the trial samples; undefined where the algorithm finds nothing to do. */
+async function rebalanced(
+  basis: Basis,
+  { algorithm, alpha, ...observing }: ObserveBasis & { readonly algorithm: FloatAlgorithm; readonly alpha: number },
+): Promise<Basis | undefined> {
+  const channels = algorithm.wanted(basis.model, basis.shapes)
+  const observed =
+    channels.length === 0
+      ? new Map()
+      : (await observeBasis(basis.model, { ...observing, applied: basis.applied, channels })).statistics.channels
+  const { model, changes } = algorithm.apply({ model: basis.model, shapes: basis.shapes, channels: observed, alpha })
+  if (changes.length === 0) return undefined
+  const applied: readonly AppliedAlgorithm[] = [...basis.applied, { name: algorithm.name, changes }]
+  return observeBasis(model, { ...observing, applied })
+}
+
+const round = (value: number) => Math.round(100 * value) / 100
