@@ -22,7 +22,8 @@ export const DeviceSpec = z
     name: z.string().regex(/^[a-z0-9-]+$/),
     title: z.string(),
     match: z.strictObject({
-      kind: z.enum(['cpu', 'webgpu', 'vpu']),
+      kind: z.enum(['cpu', 'fpga', 'openvino', 'vpu', 'webgpu']),
+      device: z.enum(['CPU', 'GPU', 'NPU']).optional().describe('how OpenVINO names it'),
       architecture: z.enum(['x64', 'arm64']).optional().describe('process.arch'),
       features: z.array(z.string()).default([]).describe('all of these instruction sets'),
       anyFeature: z.array(z.string()).default([]).describe('at least one of these, when the list is not empty'),
@@ -33,11 +34,28 @@ export const DeviceSpec = z
         .describe('vendor:product ids'),
     }),
     engine: z.string().nullable().describe('who serves it; null = found and reported only'),
-    placement: z.enum(['onnxruntime']).default('onnxruntime'),
+    precision: z
+      .enum(['int8', 'float16'])
+      .default('int8')
+      .describe('float16: nothing is quantized, activations are observed for the report alone'),
+    placement: z
+      .enum(['onnxruntime', 'openvino'])
+      .default('onnxruntime')
+      .describe('onnxruntime: a quantizer behind every linear operator; openvino: FakeQuantize on the inputs of quantizable operators'),
+    scales: z.enum(['any', 'power-of-two']).default('any').describe('power-of-two: steps that shifts compute'),
+    unify: z
+      .array(z.string())
+      .default([])
+      .describe('operators whose computed inputs all share one range, where a quantizer stands on them (placement openvino)'),
     weightRange: z.enum(['full', 'half']).default('full').describe('half: codes within +-64, for u8s8 products that saturate 16 bits'),
     activationCodes: z.enum(['uint8', 'int8']).default('uint8'),
     quantizers: z.record(z.string(), QuantizerConfig).default({}).describe('what `ops` names'),
-    ops: z.record(z.string(), OpRule).default({}).describe('operator -> allowed quantizers; what is not listed stays float'),
+    ops: z
+      .record(z.string(), OpRule)
+      .default({})
+      .describe(
+        'operator -> allowed quantizers; what is not listed stays float. Two classes have names of their own where a target tells them apart: DepthwiseConv (a Conv with one input channel per group) and DynamicMatMul (both operands computed)',
+      ),
   })
   .superRefine(({ ops, quantizers }, context) => {
     for (const [op, { activations, weights }] of Object.entries(ops)) {

@@ -38,6 +38,7 @@ function matches(device: Device, { match }: DeviceSpec): boolean {
   const has = (feature: string): boolean => device.features.includes(feature)
   return (
     match.kind === device.kind &&
+    (match.device === undefined || match.device === device.facts.device) &&
     (match.architecture === undefined || match.architecture === device.facts.architecture) &&
     match.features.every(has) &&
     (match.anyFeature.length === 0 || match.anyFeature.some(has)) &&
@@ -48,8 +49,8 @@ function matches(device: Device, { match }: DeviceSpec): boolean {
 
 /** How much a spec demands: what is present counts before what is absent. */
 function demands({ match }: DeviceSpec): number {
-  const positive =
-    match.features.length + (match.anyFeature.length > 0 ? 1 : 0) + match.usb.length + (match.architecture === undefined ? 0 : 1)
+  const given = [match.architecture, match.device].filter(value => value !== undefined).length
+  const positive = match.features.length + (match.anyFeature.length > 0 ? 1 : 0) + match.usb.length + given
   return positive * 100 + match.without.length
 }
 

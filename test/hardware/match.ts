@@ -29,6 +29,10 @@ test('the most specific description wins, whatever their order', async t => {
     t.equal(matchSpec(device, [...specs].reverse())?.name, name)
   }
   t.equal(matchSpec(vpuDevice(recorded.ncs2, '')!, specs), undefined, 'another kind is not guessed')
+  const device = { ...spec('gpu', {}), match: { ...spec('gpu', {}).match, device: 'GPU' } } satisfies DeviceSpec
+  const named = (name: string): Device => ({ ...cpu([]), facts: { device: name } })
+  t.equal(matchSpec(named('GPU'), [spec('any', {}), device])?.name, 'gpu', 'a named device is more specific')
+  t.equal(matchSpec(named('NPU'), [spec('any', {}), device])?.name, 'any')
 })
 
 test('each stick of devices/ is recognised by its USB id', async t => {
@@ -46,7 +50,7 @@ test('each stick of devices/ is recognised by its USB id', async t => {
 test('a broken file of devices/ is refused with its name and key', async t => {
   for (const [text, message] of [
     ['{', /a\.json: /],
-    ['{"version":1,"name":"a","title":"t","match":{"kind":"fpga"},"engine":null}', /'match\.kind'/],
+    ['{"version":1,"name":"a","title":"t","match":{"kind":"tpu"},"engine":null}', /'match\.kind'/],
     ['{"version":1,"name":"b","title":"t","match":{"kind":"cpu"},"engine":null}', /name is 'b'/],
   ] as const) {
     await t.rejects(loadDeviceSpecs(t.testdir({ 'a.json': text })), { code: 'ERR_HARDWARE_SPEC', message })
