@@ -42,6 +42,13 @@ interface Options {
   readonly maxDrop?: number
   readonly metric: QuantizeSettings['metric']
   readonly keepFloat?: readonly string[]
+  readonly equalization: QuantizeSettings['equalization']
+  readonly channelAlignment: QuantizeSettings['channel_alignment']
+  readonly smoothQuant: QuantizeSettings['smooth_quant']
+  readonly smoothAlpha?: number
+  readonly biasCorrection: QuantizeSettings['bias_correction']
+  readonly layerTuning: QuantizeSettings['layer_tuning']
+  readonly weightRange: QuantizeSettings['weight_range']
   readonly threads: number
   readonly json?: boolean
 }
@@ -52,12 +59,16 @@ const timingBudgetMs = 1500
 /** Whoever runs this command waits for it: all cores, since nothing is being served. */
 const choices = (flags: string, description: string, key: keyof typeof QuantizeSettings.shape) => {
   const parsed = QuantizeSettings.shape[key].parse(undefined)
-  return new Option(flags, description).choices(choicesOf(key)).default(parsed as string)
+  const option = new Option(flags, description).default(parsed as string)
+  const names = choicesOf(key)
+  return names.length === 0 ? option : option.choices(names)
 }
 
 function choicesOf(key: keyof typeof QuantizeSettings.shape): readonly string[] {
-  const schema = QuantizeSettings.shape[key].unwrap()
-  return 'options' in schema ? (schema.options as readonly string[]) : []
+  const schema: object = QuantizeSettings.shape[key].unwrap()
+  // What is read through a preprocessing step keeps its choices behind it.
+  const inner = 'out' in schema ? (schema.out as object) : schema
+  return 'options' in inner ? (inner.options as readonly string[]) : []
 }
 
 /** `quantd quantize MODEL --samples PATH --out DIR`: offline, the same pipeline as the daemon's. Writes model.onnx, report.json and report.txt. */
@@ -69,14 +80,27 @@ export function quantizeCommand(context: CliContext): Command {
     .requiredOption('--out <dir>', 'folder of the result')
     .option('--held-out <path>', 'samples to judge on (default: those of --samples beyond the first --count)')
     .option('--device <spec>', 'name of a file in devices/ (default: the one that this host matches)')
-    .addOption(choices('--preset <name>', 'performance: symmetric activations; mixed, accuracy: asymmetric; auto: measured', 'preset'))
+    .addOption(
+      choices(
+        '--preset <name>',
+        'performance: symmetric activations; mixed: asymmetric; auto: measured; accuracy: everything that is switched to auto is tried and measured',
+        'preset',
+      ),
+    )
     .addOption(choices('--scheme <name>', 'scheme of activations', 'scheme'))
     .addOption(choices('--pipeline <name>', 'order of work', 'pipeline'))
     .addOption(choices('--estimator <name>', 'range estimator of activations', 'range_estimator'))
-    .addOption(choices('--metric <name>', 'what is judged', 'metric'))
+    .addOption(choices('--metric <name>', 'what is judged: a metric by name, or a module that exports one', 'metric'))
     .option('--count <n>', 'calibration samples used at most', numberOption({ low: 1, high: 100_000, integer: true }), 300)
     .option('--max-drop <share>', 'share of the metric that int8 may lose (0.01 = one point)', numberOption({ low: 0, high: 1 }))
     .option('--keep-float <node...>', 'names of nodes that stay float')
+    .addOption(choices('--equalization <when>', 'cross-layer equalization with bias absorption', 'equalization'))
+    .addOption(choices('--channel-alignment <when>', 'activation channel alignment', 'channel_alignment'))
+    .addOption(choices('--smooth-quant <when>', 'SmoothQuant', 'smooth_quant'))
+    .option('--smooth-alpha <share>', 'exponent of SmoothQuant (default: several are tried)', numberOption({ low: 0, high: 1 }))
+    .addOption(choices('--bias-correction <how>', 'what repairs the mean of each layer', 'bias_correction'))
+    .addOption(choices('--layer-tuning <when>', 'rounding and steps of weights, layer by layer against float', 'layer_tuning'))
+    .addOption(choices('--weight-range <range>', 'half: codes within +-64, for processors that sum products in 16 bits', 'weight_range'))
     .option(
       '--threads <n>',
       'threads of the calibration',
@@ -172,6 +196,13 @@ function settingsOf(options: Options, { manifest }: Bundle): QuantizeSettings {
     max_drop: options.maxDrop ?? manifest.max_drop,
     metric: options.metric,
     keep_float: options.keepFloat ?? [],
+    equalization: options.equalization,
+    channel_alignment: options.channelAlignment,
+    smooth_quant: options.smoothQuant,
+    smooth_alpha: options.smoothAlpha,
+    bias_correction: options.biasCorrection,
+    layer_tuning: options.layerTuning,
+    weight_range: options.weightRange,
     threads: options.threads,
   })
 }
