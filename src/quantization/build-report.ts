@@ -19,10 +19,12 @@ export interface ReportFields {
   readonly sampleCount: number
   readonly judgement: Judgement
   readonly stages: readonly StageTime[]
+  /** What is to be said besides what the choice of the candidate says. */
+  readonly notes: readonly string[]
 }
 
 /** Everything that was decided and seen, as `report.json` has it. */
-export function buildReport({ request, model, chosen, weightRange, sampleCount, judgement, stages }: ReportFields): Report {
+export function buildReport({ request, model, chosen, weightRange, sampleCount, judgement, stages, notes }: ReportFields): Report {
   const { candidate, kernels } = chosen
   const placed = candidate.placement.layers
   const gap = coverageGap(placed)
@@ -48,7 +50,7 @@ export function buildReport({ request, model, chosen, weightRange, sampleCount, 
     quantizers: quantizerEntries(candidate, request.spec.activationCodes),
     algorithms: [...chosen.algorithms],
     candidates: [...chosen.candidates],
-    notes: [...chosen.notes, ...(gap === undefined ? [] : [gap])],
+    notes: [...notes, ...chosen.notes, ...(gap === undefined ? [] : [gap])],
     stages: [...stages],
     engine: { name: request.engine.name, version: request.engine.version() },
     judgement,

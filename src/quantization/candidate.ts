@@ -23,6 +23,8 @@ export interface CandidateContext {
   /** Operators that the device takes in int8. */
   readonly ops: ReadonlySet<string>
   readonly activationCodes: Codes
+  /** Puts back what was unfolded to be quantized (`takeBranches`); absent = nothing was. */
+  readonly refold?: (lowered: Model) => Model
 }
 
 /** The choices that make one candidate. */
@@ -92,7 +94,7 @@ export class CandidateMaker {
       if (bias !== undefined) biases.set(unit.main, bias)
     }
     const lowered = lower({ model, shapes, placement, parameters, weights, biases, activationCodes })
-    return { recipe, placement, parameters, weights, lowered, bytes: writeModel(lowered) }
+    return { recipe, placement, parameters, weights, lowered, bytes: writeModel(this.context.refold?.(lowered) ?? lowered) }
   }
 
   #weightsOf(unit: Unit): QuantizedWeights {

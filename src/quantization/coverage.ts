@@ -4,8 +4,11 @@ import type { PlacedLayer } from './placement/placement.js'
 /** Share of integer multiply-adds that keeping layers float may not go below: what is less is a float model (DECISIONS, Coverage). */
 export const coverageFloor = 0.9
 
-/** The same for what may be called int8 at all where there are depthwise convolutions, whose integer kernels are slower than float. */
-const depthwiseFloor = 0.5
+/**
+ * The same for what may be called int8 at all where a part can be no faster in integers: depthwise convolutions, whose integer kernels are slower than float,
+ * and recurrent layers, which have none.
+ */
+const mixedFloor = 0.5
 
 type Layers = readonly Pick<PlacedLayer, 'node' | 'state' | 'macs'>[]
 
@@ -19,10 +22,10 @@ export function coverageOf(layers: Layers): number {
 /** Why the result is no int8 model, in one sentence; undefined when it is one. */
 export function coverageGap(layers: Layers): string | undefined {
   const coverage = coverageOf(layers)
-  const depthwise = layers.some(({ node }) => isOp(node, 'Conv') && intAttribute(node, 'group', 1) > 1)
+  const mixed = layers.some(({ node }) => (isOp(node, 'Conv') && intAttribute(node, 'group', 1) > 1) || isOp(node, 'GRU', 'LSTM', 'RNN'))
   if (!layers.some(({ macs }) => macs > 0))
     return 'the graph has no convolution or matrix product outside of subgraphs: there is nothing to quantize'
   if (coverage === 0) return 'no convolution or matrix product of this model can be integer: the result is float'
-  if (coverage >= (depthwise ? depthwiseFloor : coverageFloor)) return undefined
+  if (coverage >= (mixed ? mixedFloor : coverageFloor)) return undefined
   return `only ${(100 * coverage).toFixed(0)} % of the multiply-adds are integer: the result is a float model with some int8 layers`
 }

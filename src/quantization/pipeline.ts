@@ -5,6 +5,7 @@ import { writeModel } from '../graph/onnx/write.js'
 import type { Evaluate } from '../graph/passes/define-pass.js'
 import { prepareModel } from '../graph/passes/prepare.js'
 import { elementCount, type Tensor } from '../graph/tensor/tensor.js'
+import { subset } from '../samples/split.js'
 import type { Judging } from './accuracy/choose-metric.js'
 import { judgeAccuracy } from './accuracy/judge-accuracy.js'
 import { type ObserveBasis, statisticsWanted } from './basis.js'
@@ -19,6 +20,7 @@ import { batchSize } from './statistics/batch-size.js'
 import { measureShapes } from './statistics/measure-shapes.js'
 import { observe } from './statistics/observe.js'
 import { stackSamples } from './statistics/stack-samples.js'
+import { takeBranches } from './statistics/take-branches.js'
 
 /** Bytes of float answers that are kept to hold candidates to. */
 const referenceBytes = 32 * 2 ** 20
@@ -28,16 +30,29 @@ const referenceBytes = 32 * 2 ** 20
  * int8 that loses too much is given back all the same, its judgement says `refused`; speed is the caller's to time, on the device (`judgeSpeed`).
  * @throws ERR_QUANT_*, ERR_ONNX_UPGRADE, ERR_GRAPH_PASS, ERR_ENGINE_*, ERR_SAMPLES_READ, ERR_ABORTED
  */
-export async function quantize(request: QuantizeRequest): Promise<QuantizeResult> {
-  const { samples, settings, spec, engine, signal, judging = {} } = request
-  const clock = new StageClock(request)
+export async function quantize(given: QuantizeRequest): Promise<QuantizeResult> {
+  const { settings, spec, engine, signal, judging = {} } = given
+  const clock = new StageClock(given)
   const onProgress = (share: number) => clock.progress(share)
-  const sampleCount = Math.min(settings.samples, samples.count)
-  if (sampleCount === 0) throw new QuantdError('ERR_QUANT_NO_SAMPLES', `model '${request.name}': there are no calibration samples`)
+  const offered = Math.min(settings.samples, given.samples.count)
+  if (offered === 0) throw new QuantdError('ERR_QUANT_NO_SAMPLES', `model '${given.name}': there are no calibration samples`)
   clock.start('import')
-  const model = await prepareModel(request.model, { evaluate: evaluator(engine) })
+  const prepared = await prepareModel(given.model, { evaluate: evaluator(engine) })
+  const taken = await takeBranches({
+    model: prepared,
+    samples: given.samples,
+    sampleCount: offered,
+    engine,
+    ...(signal === undefined ? {} : { signal }),
+  })
+  const { model, refold } = taken
+  const sampleCount = taken.sampleIndices.length
+  const samples = sampleCount === offered ? given.samples : subset(given.samples, taken.sampleIndices)
+  const request: QuantizeRequest = { ...given, samples }
   clock.start('place')
-  const { shapes, batch } = await measure(request, model, sampleCount)
+  const { shapes, batch: largest } = await measure(request, model, sampleCount)
+  // A condition is one value: samples that run together may take different branches one by one.
+  const batch = model === prepared ? largest : 1
   const keepFloat = new Map(settings.keep_float.map(name => [name, 'asked for (keep_float)']))
   const ops = new Set(Object.keys(spec.ops))
   const weightRange = settings.weight_range === 'auto' ? spec.weightRange : settings.weight_range
@@ -63,7 +78,7 @@ export async function quantize(request: QuantizeRequest): Promise<QuantizeResult
   })
   clock.start('quantize')
   const { activationCodes } = spec
-  const maker = new CandidateMaker({ basis: { model, shapes, statistics, applied: [] }, weightRange, ops, activationCodes })
+  const maker = new CandidateMaker({ basis: { model, shapes, statistics, applied: [] }, weightRange, ops, activationCodes, refold })
   clock.start('evaluate')
   const chosen = await searchCandidates({ maker, observing, request, judging, reference, output, batch, onProgress })
   clock.start('judge')
@@ -71,7 +86,10 @@ export async function quantize(request: QuantizeRequest): Promise<QuantizeResult
   const gap = coverageGap(chosen.candidate.placement.layers)
   const judgement: Judgement = gap === undefined ? judged : { ...judged, verdict: 'refused', sentence: gap }
   const stages = clock.stop()
-  return { bytes: chosen.candidate.bytes, report: buildReport({ request, model, chosen, weightRange, sampleCount, judgement, stages }) }
+  return {
+    bytes: chosen.candidate.bytes,
+    report: buildReport({ request, model, chosen, weightRange, sampleCount, judgement, stages, notes: taken.notes }),
+  }
 }
 
 /** Runs the constant parts of a graph that `prepareModel` folds. */

@@ -9,7 +9,7 @@ const layer = (state: 'int8' | 'float', macs: number, group = 1) => ({
   macs,
 })
 
-test('coverage is a share of multiply-adds, and has a floor that depthwise models may go below', async t => {
+test('coverage is a share of multiply-adds, and has a floor that depthwise and recurrent models may go below', async t => {
   t.equal(coverageOf([layer('int8', 30), layer('float', 10)]), 0.75)
   t.equal(coverageOf([]), 0)
   t.match(coverageGap([]), /nothing to quantize/)
@@ -18,4 +18,7 @@ test('coverage is a share of multiply-adds, and has a floor that depthwise model
   t.equal(coverageGap([layer('int8', 90), layer('float', 10)]), undefined)
   t.equal(coverageGap([layer('int8', 55), layer('float', 45, 8)]), undefined)
   t.match(coverageGap([layer('int8', 45), layer('float', 55, 8)]), /only 45 %/)
+  const recurrent = { node: op('LSTM', ['x', 'w', 'r'], 'z'), state: 'float', macs: 40 } as const
+  t.equal(coverageGap([layer('int8', 60), recurrent]), undefined)
+  t.match(coverageGap([layer('int8', 30), recurrent]), /only 43 %/)
 })

@@ -1,5 +1,6 @@
 import type { Graph } from '../../graph/graph.js'
 import { isOp, type Node } from '../../graph/node.js'
+import { subgraphsOf } from '../../graph/verify.js'
 
 /** Operators of an optimized graph that multiply in integers. */
 const integerProducts = new Set([
@@ -37,12 +38,20 @@ export function countKernels(optimized: Graph): Kernels {
   const counts = new Map<string, number>()
   const integerNames = new Set<string>()
   const floatNames = new Set<string>()
-  for (const node of optimized.nodes) {
+  for (const node of nodesOf(optimized)) {
     if (integerProducts.has(node.opType)) integerNames.add(originalName(node))
     if (floatProducts.has(node.opType)) floatNames.add(originalName(node))
     if (integerProducts.has(node.opType) || node.opType.startsWith('QLinear')) counts.set(node.opType, (counts.get(node.opType) ?? 0) + 1)
   }
   return { integer: Object.fromEntries([...counts].sort(([a], [b]) => (a < b ? -1 : 1))), integerNames, floatNames }
+}
+
+/** Nodes of a graph and of all graphs in it. */
+function* nodesOf(graph: Graph): Generator<Node> {
+  for (const node of graph.nodes) {
+    yield node
+    for (const inner of subgraphsOf(node)) yield* nodesOf(inner)
+  }
 }
 
 /** ONNX Runtime appends to the name of a node that it replaces: `conv_token_3`, `conv_nhwc`, `conv/duplicated`. */

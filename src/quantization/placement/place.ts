@@ -205,7 +205,7 @@ function placedLayers({ graph, shapes }: PlaceOptions, { units, placed, refused 
   const removed = new Set([...placed.values()].flatMap(unit => unit.folded))
   return graph.nodes
     .filter(node => node.outputs.some(output => shapes.has(output)) || readsOf(node).some(value => shapes.has(value)))
-    .filter(node => !isOp(node, 'Shape', 'Size'))
+    .filter(node => !isOp(node, 'Identity', 'Shape', 'Size'))
     .map(node => {
       const macs = countMacs(graph, shapes, node)
       const unit = placed.get(node)
@@ -218,5 +218,6 @@ function placedLayers({ graph, shapes }: PlaceOptions, { units, placed, refused 
 function floatReason(graph: Graph, node: Node, isUnit: boolean): string {
   if (isUnit) return 'its neighbours are float, where an integer operator would only add conversions'
   if (isOp(node, 'Conv', 'Gemm', 'MatMul') && !isConstant(graph, node.inputs[1] ?? '')) return 'its weights are computed, not constant'
+  if (isOp(node, 'GRU', 'LSTM', 'RNN')) return 'recurrent layers have no static int8 kernel in this engine'
   return `${node.opType} has no integer kernel that is faster than float`
 }

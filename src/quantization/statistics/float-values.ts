@@ -1,29 +1,47 @@
 import type { Graph } from '../../graph/graph.js'
 import { intAttribute, isOp, type Node } from '../../graph/node.js'
 import { type DType, dtypeFromOnnx } from '../../graph/tensor/dtype.js'
+import { subgraphsOf } from '../../graph/verify.js'
 
 /** Operators whose result has a type of its own, whatever they read. */
 const int64Results = ['Shape', 'Size', 'NonZero', 'ArgMax', 'ArgMin'] as const
 const boolResults = ['Equal', 'Less', 'LessOrEqual', 'Greater', 'GreaterOrEqual', 'Not', 'And', 'Or', 'Xor', 'IsNaN', 'IsInf'] as const
 
 /**
- * Names of the values that are certainly float32 tensors, in graph order: those that quantization may look at. Results of operators with subgraphs and of
- * foreign domains count when the file declares their type.
+ * Names of the values that are certainly float32 tensors, in graph order: those that quantization may look at. Results of If have the type that a branch gives
+ * them; results of other operators with subgraphs and of foreign domains count when the file declares their type.
  */
 export function floatValues(graph: Graph): string[] {
-  const types = new Map<string, DType | undefined>()
+  const types = valueTypes(graph)
+  const values = graph.inputs.filter(({ dtype }) => dtype === 'float32').map(({ name }) => name)
+  for (const output of graph.nodes.flatMap(({ outputs }) => outputs))
+    if (output !== '' && types.get(output) === 'float32') values.push(output)
+  return values
+}
+
+type Types = Map<string, DType | undefined>
+
+/** Types of everything that `graph` can read. */
+function valueTypes(graph: Graph, outer: Types = new Map()): Types {
+  const types: Types = new Map(outer)
   for (const { name, dtype } of graph.inputs) types.set(name, dtype)
   for (const [name, { dtype }] of graph.initializers) types.set(name, dtype)
-  const values = graph.inputs.filter(({ dtype }) => dtype === 'float32').map(({ name }) => name)
   for (const node of graph.nodes) {
+    const chosen = isOp(node, 'If') ? branchTypes(node, types) : undefined
     node.outputs.forEach((output, index) => {
-      if (output === '') return
-      const dtype = graph.valueInfo.get(output)?.dtype ?? resultType(node, index, types)
-      types.set(output, dtype)
-      if (dtype === 'float32') values.push(output)
+      if (output !== '') types.set(output, graph.valueInfo.get(output)?.dtype ?? chosen?.[index] ?? resultType(node, index, types))
     })
   }
-  return values
+  return types
+}
+
+/** Types of the results of an If: the branches agree, so the first that tells decides. */
+function branchTypes(node: Node, types: Types): readonly (DType | undefined)[] {
+  const known = subgraphsOf(node).map(inner => {
+    const inside = valueTypes(inner, types)
+    return inner.outputs.map(({ name, dtype }) => dtype ?? inside.get(name))
+  })
+  return node.outputs.map((_, index) => known.map(row => row[index]).find(dtype => dtype !== undefined))
 }
 
 function resultType(node: Node, index: number, types: ReadonlyMap<string, DType | undefined>): DType | undefined {

@@ -22,3 +22,21 @@ test('indices, shapes, masks and second results are no float values', async t =>
   })
   t.same(floatValues(graph), ['x', 'table', 'rows', 'numbers', 'kept', 'top', 'y'])
 })
+
+test('the result of an If has the type that its branches give it', async t => {
+  const returning = (opType: string, inputs: readonly string[]) => {
+    const value = buildGraph({ inputs: {}, outputs: {}, nodes: [op(opType, inputs, `${opType}/r`)] })
+    value.setOutputs([{ name: `${opType}/r`, dtype: undefined, shape: undefined }])
+    return { kind: 'graph', value } as const
+  }
+  const graph = buildGraph({
+    inputs: { x: ['float32', [1, 4]], go: ['bool', []] },
+    outputs: { y: ['float32'] },
+    nodes: [
+      op('If', ['go'], 'floats', { then_branch: returning('Neg', ['x']), else_branch: returning('Relu', ['x']) }),
+      op('If', ['go'], 'sizes', { then_branch: returning('Shape', ['x']), else_branch: returning('Size', ['x']) }),
+      op('Relu', ['floats'], 'y'),
+    ],
+  })
+  t.same(floatValues(graph), ['x', 'floats', 'y'])
+})
