@@ -18,9 +18,11 @@ const floors: readonly (readonly string[])[] = [
     'quantization/placement',
     'quantization/statistics',
     'quantization/algorithms',
+    'quantization/qat',
     'quantization/report',
     'quantization/accuracy',
     'quantization/lowering',
+    'quantization/accuracy-aware',
     'quantization',
   ],
   [
