@@ -16,6 +16,7 @@ import { journalErrors } from './gateway/store/journal-errors.js'
 import { graphErrors } from './graph/errors.js'
 import { onnxErrors } from './graph/onnx/errors.js'
 import { hardwareErrors } from './hardware/errors.js'
+import { openvinoErrors } from './hardware/openvino/errors.js'
 import { processErrors } from './process/errors.js'
 import { quantizationErrors } from './quantization/errors.js'
 import { sampleErrors } from './samples/errors.js'
@@ -37,6 +38,7 @@ export const errorTables = [
   modelErrors,
   mqttErrors,
   onnxErrors,
+  openvinoErrors,
   processErrors,
   quantizationErrors,
   sampleErrors,

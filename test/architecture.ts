@@ -79,7 +79,7 @@ test('imports go down, never up', async t => {
 })
 
 test('engines never know each other', async t => {
-  const engine = (path: string) => /^engines\/(null|onnxruntime)\//.exec(path)?.[1]
+  const engine = (path: string) => /^engines\/(null|onnxruntime|openvino)\//.exec(path)?.[1]
   for (const file of files) {
     const own = engine(file)
     for (const { target } of importsOf(file)) if (own !== undefined) t.ok([undefined, own].includes(engine(target)), `${file} -> ${target}`)

@@ -20,6 +20,16 @@ export interface OpenOptions {
    * Engines without a choice ignore it.
    */
   readonly memory?: 'fast' | 'lean'
+  /** Device of an engine that has several: CPU, GPU, NPU of OpenVINO. Default CPU. */
+  readonly device?: string
+  /** Type in which a float model is computed, where the engine has a choice; int8 layers are not touched. Default float32. */
+  readonly precision?: 'float32' | 'bfloat16' | 'float16'
+  /** One inference as fast as it can be, or as many a second. Default latency. */
+  readonly hint?: 'latency' | 'throughput'
+  /** Where the engine keeps what it compiled, if it can: the next `open` is faster. */
+  readonly cacheFolder?: string
+  /** Keep what each node took and by which kernel. Default false: it costs time. */
+  readonly profile?: boolean
 }
 
 /** A model loaded on an engine. Not re-entrant unless `parallel` says so: callers queue. */

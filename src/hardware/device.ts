@@ -1,7 +1,7 @@
 /** Something of this host that computes. `id` is stable across restarts: cpu0, gpu0, vpu-1-2.3 (bus and port path). */
 export interface Device {
   readonly id: string
-  readonly kind: 'cpu' | 'webgpu' | 'vpu'
+  readonly kind: 'cpu' | 'openvino' | 'webgpu' | 'vpu'
   readonly name: string
   readonly vendor: string
   readonly state: 'ready' | 'busy' | 'faulty' | 'absent'

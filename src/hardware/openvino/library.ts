@@ -1,0 +1,185 @@
+import { createRequire } from 'node:module'
+import { errorMessage, QuantdError } from '../../errors.js'
+
+/** The part of koffi that is used here: it ships no types for `require`. */
+interface Koffi {
+  load(path: string): { func(prototype: string): NativeFunction }
+  struct(name: string, fields: Readonly<Record<string, string>>): unknown
+  array(type: string, length: number): unknown
+  decode(pointer: Pointer, type: unknown): unknown
+  view(pointer: Pointer, bytes: number): ArrayBuffer
+}
+
+type NativeFunction = ((...values: readonly unknown[]) => unknown) & {
+  async(...values: readonly unknown[]): void
+}
+
+/** Address of an object of the C library, released by the function of its kind, or of memory. */
+export type Pointer = bigint
+
+/**
+ * Functions of OpenVINO's C API that quantd calls, with their prototypes (openvino/c/*.h). Out-parameters are one-element arrays. All of them are in every
+ * release from 2022.3 on.
+ */
+const prototypes = {
+  ov_get_openvino_version: 'int ov_get_openvino_version(_Out_ quantd_ov_version *version)',
+  ov_core_create: 'int ov_core_create(_Out_ void **core)',
+  ov_core_free: 'void ov_core_free(void *core)',
+  ov_core_get_available_devices: 'int ov_core_get_available_devices(void *core, _Out_ quantd_ov_devices *devices)',
+  ov_available_devices_free: 'void ov_available_devices_free(quantd_ov_devices *devices)',
+  ov_core_get_property: 'int ov_core_get_property(void *core, const char *device, const char *key, _Out_ const char **value)',
+  ov_core_set_property: 'int ov_core_set_property(void *core, const char *device, ...)',
+  ov_core_read_model: 'int ov_core_read_model(void *core, const char *path, const char *weights, _Out_ void **model)',
+  ov_model_free: 'void ov_model_free(void *model)',
+  ov_core_compile_model:
+    'int ov_core_compile_model(void *core, void *model, const char *device, size_t property_count, _Out_ void **compiled, ...)',
+  ov_compiled_model_free: 'void ov_compiled_model_free(void *compiled)',
+  ov_compiled_model_get_property: 'int ov_compiled_model_get_property(void *compiled, const char *key, _Out_ const char **value)',
+  ov_compiled_model_inputs_size: 'int ov_compiled_model_inputs_size(void *compiled, _Out_ size_t *count)',
+  ov_compiled_model_outputs_size: 'int ov_compiled_model_outputs_size(void *compiled, _Out_ size_t *count)',
+  ov_compiled_model_input_by_index: 'int ov_compiled_model_input_by_index(void *compiled, size_t index, _Out_ void **port)',
+  ov_compiled_model_output_by_index: 'int ov_compiled_model_output_by_index(void *compiled, size_t index, _Out_ void **port)',
+  ov_output_const_port_free: 'void ov_output_const_port_free(void *port)',
+  ov_port_get_any_name: 'int ov_port_get_any_name(void *port, _Out_ const char **name)',
+  ov_port_get_element_type: 'int ov_port_get_element_type(void *port, _Out_ int *type)',
+  ov_port_get_partial_shape: 'int ov_port_get_partial_shape(void *port, _Out_ quantd_ov_partial_shape *shape)',
+  ov_partial_shape_free: 'void ov_partial_shape_free(quantd_ov_partial_shape *shape)',
+  ov_model_inputs_size: 'int ov_model_inputs_size(void *model, _Out_ size_t *count)',
+  ov_model_const_input_by_index: 'int ov_model_const_input_by_index(void *model, size_t index, _Out_ void **port)',
+  ov_compiled_model_create_infer_request: 'int ov_compiled_model_create_infer_request(void *compiled, _Out_ void **request)',
+  ov_infer_request_free: 'void ov_infer_request_free(void *request)',
+  ov_infer_request_set_input_tensor_by_index: 'int ov_infer_request_set_input_tensor_by_index(void *request, size_t index, void *tensor)',
+  ov_infer_request_get_output_tensor_by_index:
+    'int ov_infer_request_get_output_tensor_by_index(void *request, size_t index, _Out_ void **tensor)',
+  ov_infer_request_infer: 'int ov_infer_request_infer(void *request)',
+  ov_infer_request_get_profiling_info: 'int ov_infer_request_get_profiling_info(void *request, _Out_ quantd_ov_profile *profile)',
+  ov_profiling_info_list_free: 'void ov_profiling_info_list_free(quantd_ov_profile *profile)',
+  ov_tensor_create: 'int ov_tensor_create(int type, quantd_ov_shape shape, _Out_ void **tensor)',
+  ov_tensor_free: 'void ov_tensor_free(void *tensor)',
+  ov_tensor_get_shape: 'int ov_tensor_get_shape(void *tensor, _Out_ quantd_ov_shape *shape)',
+  ov_shape_free: 'int ov_shape_free(quantd_ov_shape *shape)',
+  ov_tensor_get_element_type: 'int ov_tensor_get_element_type(void *tensor, _Out_ int *type)',
+  ov_tensor_get_byte_size: 'int ov_tensor_get_byte_size(void *tensor, _Out_ size_t *bytes)',
+  ov_tensor_data: 'int ov_tensor_data(void *tensor, _Out_ void **data)',
+  ov_get_error_info: 'const char *ov_get_error_info(int status)',
+  ov_free: 'void ov_free(void *content)',
+} as const
+type FunctionName = keyof typeof prototypes
+
+/** Tells what went wrong in words; missing before 2023.0, where the status alone has to do. */
+const lastErrorPrototype = 'const char *ov_get_last_err_msg()'
+
+const structs = {
+  quantd_ov_version: { buildNumber: 'const char *', description: 'const char *' },
+  quantd_ov_devices: { devices: 'void *', size: 'size_t' },
+  quantd_ov_shape: { rank: 'int64_t', dims: 'void *' },
+  quantd_ov_partial_shape: { rankLow: 'int64_t', rankHigh: 'int64_t', dims: 'void *' },
+  quantd_ov_profile: { infos: 'void *', size: 'size_t' },
+  quantd_ov_profile_entry: {
+    status: 'int',
+    realUs: 'int64_t',
+    cpuUs: 'int64_t',
+    nodeName: 'const char *',
+    execType: 'const char *',
+    nodeType: 'const char *',
+  },
+} as const
+
+/** Functions of the loaded library by name; every call that gives a status goes through `check`. */
+export interface OpenvinoLibrary {
+  readonly path: string
+  /** As the library says it: 2026.4.1-22982-e213a147257-releases/2026/4. */
+  readonly build: string
+  call(name: FunctionName, ...values: readonly unknown[]): unknown
+  /** A call whose status must be 0, on this thread. @throws ERR_OPENVINO with OpenVINO's own text */
+  check(name: FunctionName, ...values: readonly unknown[]): void
+  /** The same on a thread of the pool. */
+  checkAsync(name: FunctionName, ...values: readonly unknown[]): Promise<void>
+  /** The out-parameter of a call. */
+  out<T>(name: FunctionName, ...values: readonly unknown[]): T
+  decodeStrings(pointer: Pointer, count: number): readonly string[]
+  decodeInt64s(pointer: Pointer, count: number): readonly number[]
+  decodeProfile(pointer: Pointer, count: number): readonly ProfileEntry[]
+  /** Memory at `pointer`, not copied: valid as long as what it belongs to. */
+  view(pointer: Pointer, bytes: number): ArrayBuffer
+}
+
+/** One executed node of a compiled model. */
+export interface ProfileEntry {
+  readonly nodeName: string
+  /** Kernel with its precision behind the last underscore: brgconv_avx512_amx_I8. */
+  readonly execType: string
+  readonly nodeType: string
+  readonly realUs: number
+}
+
+const loaded = new Map<string, OpenvinoLibrary>()
+
+/**
+ * Loads OpenVINO's C library, once per path and process.
+ * @throws ERR_OPENVINO_LOAD when the file is no such library, or one from before the C API of 2022.3
+ */
+export function loadOpenvino(path: string): OpenvinoLibrary {
+  const known = loaded.get(path)
+  if (known !== undefined) return known
+  const library = load(path)
+  loaded.set(path, library)
+  return library
+}
+
+function load(path: string): OpenvinoLibrary {
+  const koffi = createRequire(import.meta.url)('koffi') as Koffi
+  let functions: Readonly<Record<FunctionName, NativeFunction>>
+  let lastError: (() => string | null) | undefined
+  try {
+    const native = koffi.load(path)
+    if (loaded.size === 0) for (const [name, fields] of Object.entries(structs)) koffi.struct(name, fields)
+    functions = Object.fromEntries(Object.entries(prototypes).map(([name, prototype]) => [name, native.func(prototype)])) as Record<
+      FunctionName,
+      NativeFunction
+    >
+    lastError = optional(() => native.func(lastErrorPrototype) as () => string | null)
+  } catch (error) {
+    throw new QuantdError('ERR_OPENVINO_LOAD', `'${path}': ${errorMessage(error)}`, { cause: error, details: { path } })
+  }
+  const text = (status: number) => lastError?.()?.trim() || String(functions.ov_get_error_info(status))
+  const failure = (name: FunctionName, status: number) =>
+    new QuantdError('ERR_OPENVINO', `${name}: ${text(status)}`, { details: { function: name, status } })
+  const check: OpenvinoLibrary['check'] = (name, ...values) => {
+    const status = functions[name](...values) as number
+    if (status !== 0) throw failure(name, status)
+  }
+  const version: { buildNumber?: string } = {}
+  check('ov_get_openvino_version', version)
+  return {
+    path,
+    build: version.buildNumber ?? 'unknown',
+    call: (name, ...values) => functions[name](...values),
+    check,
+    checkAsync: (name, ...values) =>
+      new Promise((resolve, reject) => {
+        functions[name].async(...values, (error: Error | null, status: number) => {
+          if (error !== null) reject(error)
+          else if (status !== 0) reject(failure(name, status))
+          else resolve()
+        })
+      }),
+    out<T>(name: FunctionName, ...values: readonly unknown[]): T {
+      const result: [T | null] = [null]
+      check(name, ...values, result)
+      return result[0] as T
+    },
+    decodeStrings: (pointer, count) => koffi.decode(pointer, koffi.array('const char *', count)) as string[],
+    decodeInt64s: (pointer, count) => (count === 0 ? [] : Array.from(new BigInt64Array(koffi.view(pointer, 8 * count)), Number)),
+    decodeProfile: (pointer, count) => koffi.decode(pointer, koffi.array('quantd_ov_profile_entry', count)) as ProfileEntry[],
+    view: (pointer, bytes) => koffi.view(pointer, bytes),
+  }
+}
+
+function optional<T>(find: () => T): T | undefined {
+  try {
+    return find()
+  } catch {
+    return undefined
+  }
+}

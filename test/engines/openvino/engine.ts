@@ -1,0 +1,59 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'tap'
+import { openvinoEngine } from '../../../src/engines/openvino/engine.js'
+import { OpenvinoSession } from '../../../src/engines/openvino/session.js'
+import { writeModel } from '../../../src/graph/onnx/write.js'
+import { engineConformance } from '../../conformance/engine.js'
+import { buildModel, op, seeded } from '../../fixtures/graph-builder.js'
+import { withoutOpenvino } from '../../fixtures/openvino.js'
+
+/** y = x * float(k), z = relu(x W). */
+const small = writeModel(
+  buildModel({
+    inputs: { x: ['float32', ['n', 3]], k: ['int64', []] },
+    outputs: { y: ['float32', ['n', 3]], z: ['float32', ['n', 2]] },
+    constants: { w: seeded([3, 2]) },
+    nodes: [
+      op('Cast', ['k'], 'kf', { to: { kind: 'int', value: 1 } }),
+      op('Mul', ['x', 'kf'], 'y'),
+      op('MatMul', ['x', 'w'], 'xw'),
+      op('Relu', ['xw'], 'z'),
+    ],
+  }),
+)
+
+test('it keeps what engines promise', withoutOpenvino, async t => {
+  const path = join(t.testdir(), 'model.onnx')
+  writeFileSync(path, small)
+  await engineConformance(t, { engine: openvinoEngine, path, bytes: small, symbols: 'dropped' })
+})
+
+test('a session opened with profiling names the kernel of each node', withoutOpenvino, async t => {
+  const session = await openvinoEngine.open(small, { threads: 1, profile: true })
+  t.teardown(() => session.close())
+  await session.infer({
+    x: { dtype: 'float32', shape: [1, 3], data: Float32Array.of(1, 2, 3) },
+    k: { dtype: 'int64', shape: [], data: BigInt64Array.of(2n) },
+  })
+  t.ok(session instanceof OpenvinoSession)
+  const product = (session as OpenvinoSession).profile().find(({ nodeType }) => /MatMul|FullyConnected/.test(nodeType))
+  t.match(product?.execType, /_f32$/i)
+})
+
+test('precision, hint and cache folder reach OpenVINO', withoutOpenvino, async t => {
+  const cacheFolder = t.testdir()
+  for (const precision of ['float32', 'bfloat16'] as const) {
+    const session = await openvinoEngine.open(small, { threads: 1, precision, hint: 'throughput', cacheFolder })
+    const { z } = await session.infer({
+      x: { dtype: 'float32', shape: [1, 3], data: Float32Array.of(1, 2, 3) },
+      k: { dtype: 'int64', shape: [], data: BigInt64Array.of(2n) },
+    })
+    t.equal(z?.dtype, 'float32', precision)
+    await session.close()
+  }
+})
+
+test('what OpenVINO says of a device that is not there comes with the error', withoutOpenvino, async t => {
+  await t.rejects(openvinoEngine.open(small, { threads: 1, device: 'NOPE' }), { code: 'ERR_ENGINE_OPEN', message: /NOPE/ })
+})
