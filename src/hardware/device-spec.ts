@@ -57,12 +57,22 @@ export const DeviceSpec = z
         'operator -> allowed quantizers; what is not listed stays float. Two classes have names of their own where a target tells them apart: DepthwiseConv (a Conv with one input channel per group) and DynamicMatMul (both operands computed)',
       ),
   })
-  .superRefine(({ ops, quantizers }, context) => {
+  .superRefine(({ ops, quantizers, placement }, context) => {
     for (const [op, { activations, weights }] of Object.entries(ops)) {
       for (const name of [...activations, ...weights]) {
         if (!Object.hasOwn(quantizers, name))
           context.addIssue({ code: 'custom', path: ['ops', op], message: `quantizer '${name}' is not in quantizers` })
       }
     }
+    const lists = Object.values(ops)
+      .map(({ activations }) => activations)
+      .filter(names => names.length > 0)
+    const common = (lists[0] ?? []).filter(name => lists.every(names => names.includes(name)))
+    if (placement === 'openvino' && !common.some(name => quantizers[name]?.granularity === 'per-tensor'))
+      context.addIssue({
+        code: 'custom',
+        path: ['ops'],
+        message: 'operators that read one value must be able to share its quantizer: one per tensor has to be in every list of activations',
+      })
   })
 export type DeviceSpec = z.infer<typeof DeviceSpec>

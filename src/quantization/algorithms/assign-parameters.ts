@@ -1,7 +1,7 @@
 import { invariant } from '../../errors.js'
 import type { Placement, Quantizer } from '../placement/placement.js'
 import type { ScaleShift } from '../placement/unit.js'
-import { type ActivationMode, type Affine, activationAffine, type Range, roundHalfEven } from '../ranges/affine.js'
+import { type ActivationMode, type Affine, activationAffine, powerOfTwo, type Range, roundHalfEven } from '../ranges/affine.js'
 import { estimateRange, type RangeEstimator } from '../ranges/range-estimator.js'
 import type { Statistics } from '../statistics/statistics.js'
 
@@ -16,6 +16,8 @@ export interface ActivationParameters {
   readonly estimator: string
   /** True value minus represented value, the same for every element: what a folded shift leaves. */
   readonly offset: number
+  /** One per channel along the quantizer's axis, where it has one; `quantize` and `dequantize` are then those of the widest. */
+  readonly channels?: readonly Affine[]
 }
 
 export interface AssignOptions {
@@ -25,11 +27,21 @@ export interface AssignOptions {
   readonly estimatorOf: (quantizer: Quantizer) => RangeEstimator
   /** Factor of an estimator that shrinks ranges, by value; absent = 1. */
   readonly shrink: ReadonlyMap<string, number>
+  /** power-of-two: the next step up that a shift computes. */
+  readonly scales?: 'any' | 'power-of-two'
 }
 
 /** Parameters of every activation quantizer by its value; those that move the same codes share theirs. */
-export function assignParameters({ placement, statistics, mode, estimatorOf, shrink }: AssignOptions): Map<string, ActivationParameters> {
+export function assignParameters(options: AssignOptions): Map<string, ActivationParameters> {
+  const { placement, statistics, estimatorOf, shrink } = options
   const parameters = new Map<string, ActivationParameters>()
+  const rangeOfOne = (quantizer: Quantizer): Range => {
+    const estimator = estimatorOf(quantizer)
+    const observed = statistics.ranges.get(quantizer.value)
+    invariant(observed !== undefined, `value ${quantizer.value} was not observed`)
+    const factor = estimator.shrink === undefined ? 1 : (shrink.get(quantizer.value) ?? 1)
+    return clipped(estimateRange(estimator, observed, factor), quantizer)
+  }
   for (const quantizer of placement.quantizers.values()) {
     if (quantizer.root !== quantizer.value) {
       const shared = parameters.get(quantizer.root)!
@@ -43,16 +55,38 @@ export function assignParameters({ placement, statistics, mode, estimatorOf, shr
         estimator: 'fixed',
         offset: 0,
       })
+    } else if (quantizer.axis !== undefined) {
+      parameters.set(quantizer.value, perChannel(quantizer, options))
     } else {
-      const estimator = estimatorOf(quantizer)
-      const observed = statistics.ranges.get(quantizer.value)
-      invariant(observed !== undefined, `value ${quantizer.value} was not observed`)
-      const factor = estimator.shrink === undefined ? 1 : (shrink.get(quantizer.value) ?? 1)
-      const range = clipped(estimateRange(estimator, observed, factor), quantizer)
-      parameters.set(quantizer.value, { ...affines(range, quantizer, mode), range, estimator: estimator.name })
+      const ranges = (quantizer.group ?? [quantizer.value]).map(value => rangeOfOne(placement.quantizers.get(value)!))
+      const range = { low: Math.min(...ranges.map(({ low }) => low)), high: Math.max(...ranges.map(({ high }) => high)) }
+      parameters.set(quantizer.value, { ...affines(range, quantizer, options), range, estimator: estimatorOf(quantizer).name })
     }
   }
   return parameters
+}
+
+/** Int8 codes with zero point 0 want a range on both sides of 0. */
+const bothSigns = ({ low, high }: Range): Range => ({ low: Math.min(low, -Math.abs(high)), high: Math.max(high, Math.abs(low)) })
+
+type Scheme = Pick<AssignOptions, 'mode' | 'scales'>
+
+/** What `mode` comes to where not all readers take it. */
+const modeOf = ({ modes }: Quantizer, mode: ActivationMode): ActivationMode => (modes?.includes(mode) === false ? modes[0]! : mode)
+
+const stepped = (affine: Affine, scales: AssignOptions['scales']): Affine => (scales === 'power-of-two' ? powerOfTwo(affine) : affine)
+
+/** Smallest and largest of all samples per channel (quantization.md 3.1); symmetric codes are signed in all channels or in none. */
+function perChannel(quantizer: Quantizer, { statistics, mode, scales }: AssignOptions): ActivationParameters {
+  const observed = statistics.channels.get(quantizer.value)
+  invariant(observed !== undefined, `channels of ${quantizer.value} were not observed`)
+  const ranges = Array.from(observed.low, (low, channel) => clipped({ low, high: observed.high[channel]! }, quantizer))
+  const own = modeOf(quantizer, mode)
+  const isSigned = own === 'symmetric' && ranges.some(({ low }) => low < 0)
+  const channels = ranges.map(range => stepped(activationAffine(isSigned ? bothSigns(range) : range, own), scales))
+  const widest = channels.reduce((a, b) => (b.scale > a.scale ? b : a))
+  const range = { low: Math.min(...ranges.map(({ low }) => low)), high: Math.max(...ranges.map(({ high }) => high)) }
+  return { quantize: widest, dequantize: widest, range, estimator: 'min-max', offset: 0, channels }
 }
 
 /** The part of `range` that a folded Relu or Clip lets through, and the shift of a folded scale and shift: the code of its 0. */
@@ -61,13 +95,11 @@ export function clipped({ low, high }: Range, { clip, scaleShift }: Pick<Quantiz
   return scaleShift === undefined ? within : { low: Math.min(within.low, scaleShift.add), high: Math.max(within.high, scaleShift.add) }
 }
 
-function affines(range: Range, { signed, scaleShift }: Quantizer, mode: ActivationMode) {
-  const affine = activationAffine(signed ? bothSigns(range) : range, signed ? 'symmetric' : mode)
+function affines(range: Range, quantizer: Quantizer, { mode, scales }: Scheme) {
+  const { signed, scaleShift } = quantizer
+  const affine = stepped(activationAffine(signed ? bothSigns(range) : range, signed ? 'symmetric' : modeOf(quantizer, mode)), scales)
   return scaleShift === undefined ? { quantize: affine, dequantize: affine, offset: 0 } : relabelled(affine, range, scaleShift)
 }
-
-/** Int8 codes with zero point 0 want a range on both sides of 0. */
-const bothSigns = ({ low, high }: Range): Range => ({ low: Math.min(low, -Math.abs(high)), high: Math.max(high, Math.abs(low)) })
 
 /** Steps of shift from which on the scale is stretched to make it whole; below, up to half a step is left to bias correction. */
 const stretchFrom = 4

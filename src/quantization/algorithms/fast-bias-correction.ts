@@ -1,4 +1,4 @@
-import { intAttribute, isOp } from '../../graph/node.js'
+import { intAttribute, intsAttribute, isOp } from '../../graph/node.js'
 import { elementCount } from '../../graph/tensor/tensor.js'
 import type { Unit } from '../placement/unit.js'
 import type { QuantizedWeights } from './quantize-weights.js'
@@ -40,6 +40,7 @@ export function biasShift({ unit, weights, means, offset }: BiasShiftOptions): F
       return shift
     })
   }
+  if (isOp(unit.main, 'ConvTranspose')) return transposedShift({ unit, weights, means, offset })
   const rows = isOp(unit.main, 'Gemm') && intAttribute(unit.main, 'transB', 0) !== 0
   const outputs = rows ? shape[0]! : shape.at(-1)!
   const inputs = rows ? shape[1]! : shape.at(-2)!
@@ -53,4 +54,29 @@ export function biasShift({ unit, weights, means, offset }: BiasShiftOptions): F
     }
     return shift
   })
+}
+
+/** Each place of the output gets as many taps of the kernel as the strides leave: their mean over the places, borders aside. */
+function transposedShift({ unit, weights, means, offset }: BiasShiftOptions): Float64Array {
+  const { values, codes, scales, shape } = weights
+  const [inputs, outputsPerGroup] = shape as readonly [number, number]
+  const groups = intAttribute(unit.main, 'group', 1)
+  const kernel = elementCount(shape.slice(2))
+  const places = elementCount(intsAttribute(unit.main, 'strides') ?? [1])
+  const shift = new Float64Array(outputsPerGroup * groups)
+  for (let c = 0, at = 0; c < inputs; c += 1) {
+    const firstOutput = Math.floor(c / (inputs / groups)) * outputsPerGroup
+    for (let o = 0; o < outputsPerGroup; o += 1) {
+      const scale = scales.length === 1 ? scales[0]! : scales[o]!
+      let lost = 0
+      let kept = 0
+      for (let k = 0; k < kernel; k += 1, at += 1) {
+        const quantized = codes[at]! * scale
+        lost += values[at]! - quantized
+        kept += quantized
+      }
+      shift[firstOutput + o]! += (lost * means[c]! + kept * offset) / places
+    }
+  }
+  return shift
 }

@@ -1,9 +1,9 @@
 import { invariant } from '../../errors.js'
 import type { Graph } from '../../graph/graph.js'
-import { intAttribute, isOp } from '../../graph/node.js'
+import { intAttribute, isOp, type Node } from '../../graph/node.js'
 import { constantData, elementCount } from '../../graph/tensor/tensor.js'
 import type { Unit } from '../placement/unit.js'
-import { clamp, roundHalfEven, weightScales } from '../ranges/affine.js'
+import { clamp, powerOfTwoScale, roundHalfEven, weightScales } from '../ranges/affine.js'
 
 /** Weights of one linear unit as int8 codes: value = scale[channel] * code. */
 export interface QuantizedWeights {
@@ -17,18 +17,21 @@ export interface QuantizedWeights {
 }
 
 /**
- * Symmetric narrow-range codes of a unit's weights, a scale per output channel: axis 0 of a convolution, the column axis of a matrix product. Stacked matrices
- * (rank 3 and up) take one scale for all, since ONNX Runtime has no per-channel kernel for them.
+ * Symmetric narrow-range codes of a unit's weights, a scale per output channel: axis 0 of a convolution, 1 of a transposed one without groups, the column axis
+ * of a matrix product. Stacked matrices (rank 3 and up) take one scale for all, since ONNX Runtime has no per-channel kernel for them. `power-of-two`: the next
+ * step up that a shift computes.
  */
-export function quantizeWeights(graph: Graph, { main, weight }: Unit, range: 'full' | 'half'): QuantizedWeights {
+export function quantizeWeights(
+  graph: Graph,
+  { main, weight }: Unit,
+  range: 'full' | 'half',
+  scaleSet: 'any' | 'power-of-two' = 'any',
+): QuantizedWeights {
   invariant(weight !== undefined, `unit '${main.name}' has no weights`)
   const tensor = graph.constant(weight)!
   const values = constantData(tensor) as Float32Array
   const { shape } = tensor
-  const axis = channelAxis(
-    shape,
-    isOp(main, 'Conv') ? 'conv' : isOp(main, 'Gemm') && intAttribute(main, 'transB', 0) !== 0 ? 'rows' : 'columns',
-  )
+  const axis = weightAxis(main, shape)
   const inner = axis === undefined ? values.length : elementCount(shape.slice(axis + 1))
   const channels = axis === undefined ? 1 : shape[axis]!
   const magnitudes = new Float64Array(channels)
@@ -38,14 +41,17 @@ export function quantizeWeights(graph: Graph, { main, weight }: Unit, range: 'fu
     const magnitude = Math.abs(values[i]!)
     if (magnitude > magnitudes[channel]! || Number.isNaN(magnitude)) magnitudes[channel] = magnitude
   }
-  const scales = weightScales(magnitudes, range)
+  const exact = weightScales(magnitudes, range)
+  const scales = scaleSet === 'any' ? exact : exact.map(powerOfTwoScale)
   const limit = range === 'half' ? 64 : 127
   const codes = new Int8Array(values.length)
   for (let i = 0; i < values.length; i += 1) codes[i] = clamp(roundHalfEven(values[i]! / scales[channelOf(i)]!), -limit, limit)
   return { codes, shape, scales, axis, values }
 }
 
-function channelAxis(shape: readonly number[], layout: 'conv' | 'rows' | 'columns'): number | undefined {
-  if (layout !== 'columns') return 0
+/** Axis of the output channels in the layout of a constant weight; undefined = one scale for the whole tensor. */
+function weightAxis(main: Node, shape: readonly number[]): number | undefined {
+  if (isOp(main, 'Conv') || (isOp(main, 'Gemm') && intAttribute(main, 'transB', 0) !== 0)) return 0
+  if (isOp(main, 'ConvTranspose')) return intAttribute(main, 'group', 1) === 1 ? 1 : undefined
   return shape.length === 2 ? 1 : undefined
 }

@@ -1,5 +1,5 @@
 import type { Node } from '../../graph/node.js'
-import type { Affine, Range } from '../ranges/affine.js'
+import type { ActivationMode, Affine, Range } from '../ranges/affine.js'
 import type { ScaleShift, Unit } from './unit.js'
 
 /** One activation quantizer: a QuantizeLinear behind `value`, and the dequantized form that integer operators read. */
@@ -15,6 +15,12 @@ export interface Quantizer {
   readonly fixed?: Affine
   readonly clip?: Range
   readonly scaleShift?: ScaleShift
+  /** Modes that all readers take, fastest first; absent = both. */
+  readonly modes?: readonly ActivationMode[]
+  /** Values that share one range with this one, itself included, sorted: the union of theirs. */
+  readonly group?: readonly string[]
+  /** One range per channel along this axis; absent = one for the tensor. */
+  readonly axis?: number
 }
 
 /** One operator of the float graph and what becomes of it. */

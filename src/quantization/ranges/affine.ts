@@ -66,6 +66,15 @@ export function activationAffine(observed: Range, mode: ActivationMode): Affine 
   return affineOf(mode === 'symmetric' ? symmetricRange(observed) : asymmetricRange(observed))
 }
 
+/** The smallest power of two that is no less than `scale`: steps between which a shift converts. Never less than the smallest normal float32. */
+export function powerOfTwoScale(scale: number): number {
+  const exponent = Math.max(-126, Math.ceil(Math.log2(scale)))
+  return 2 ** (exponent > -126 && 2 ** (exponent - 1) >= scale ? exponent - 1 : exponent)
+}
+
+/** `affine` with its step taken up to a power of two; the zero point of symmetric codes (0 or 128) stays. */
+export const powerOfTwo = ({ scale, zeroPoint }: Affine): Affine => ({ scale: powerOfTwoScale(scale), zeroPoint })
+
 /** Ends that the codes 0..255 of `affine` stand for. */
 export function rangeOf({ scale, zeroPoint }: Affine): Range {
   return { low: -zeroPoint * scale, high: (255 - zeroPoint) * scale }
