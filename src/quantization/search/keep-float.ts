@@ -53,7 +53,11 @@ function largestSet(placement: Placement, ranked: readonly string[], count: numb
   return [...names]
 }
 
-function layerNoise({ options }: CandidateOpener, { maker, candidate }: Opened): Promise<Map<string, number>> {
+/** Noise over signal per integer operator of a candidate, by node name, on the first samples. */
+export function layerNoise(
+  { options }: CandidateOpener,
+  { maker, candidate }: Pick<Opened, 'maker' | 'candidate'>,
+): Promise<Map<string, number>> {
   const { request, reference, batch } = options
   return compareLayers({
     float: maker.context.basis.model,

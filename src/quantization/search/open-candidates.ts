@@ -45,8 +45,16 @@ export class CandidateOpener {
     this.foreign = architecture !== undefined && architecture !== process.arch
   }
 
-  /** Makes, opens and measures a candidate. Products that the engine runs in float after all are made float in it, and it is opened anew. */
+  /** Makes, opens and measures a candidate. */
   async open(maker: CandidateMaker, recipe: Recipe): Promise<Opened> {
+    const opened = await this.openUnmeasured(maker, recipe)
+    const evaluation = await this.#evaluate(opened.session)
+    this.#tried.push({ name: nameOf(maker, opened.candidate.recipe), evaluation, candidate: opened.candidate })
+    return { ...opened, evaluation }
+  }
+
+  /** Makes and opens a candidate. Products that the engine runs in float after all are made float in it, and it is opened anew. */
+  async openUnmeasured(maker: CandidateMaker, recipe: Recipe): Promise<Omit<Opened, 'evaluation'>> {
     const { request } = this.options
     let candidate = maker.make(recipe)
     for (;;) {
@@ -54,11 +62,7 @@ export class CandidateOpener {
       const unfused = this.foreign
         ? []
         : [...candidate.placement.units.values()].filter(unit => isUnfused(unit.main.name, unit.form, kernels))
-      if (unfused.length === 0) {
-        const evaluation = await this.#evaluate(session)
-        this.#tried.push({ name: nameOf(maker, candidate.recipe), evaluation, candidate })
-        return { maker, candidate, session, kernels, evaluation }
-      }
+      if (unfused.length === 0) return { maker, candidate, session, kernels }
       await session.close()
       const reason = 'the engine found no integer kernel for it here'
       const keepFloat = new Map([...candidate.recipe.keepFloat, ...unfused.map(unit => [unit.main.name, reason] as const)])
@@ -104,7 +108,7 @@ export class CandidateOpener {
 const isUnfused = (name: string, form: string, { integerNames, floatNames }: Kernels) =>
   (form === 'linear' || form === 'dynamic-matmul') && floatNames.has(name) && !integerNames.has(name)
 
-function nameOf({ context }: CandidateMaker, { mode, estimator, biasCorrection, tuned, keepFloat }: Recipe): string {
+export function nameOf({ context }: CandidateMaker, { mode, estimator, biasCorrection, tuned, keepFloat }: Recipe): string {
   const parts = [
     mode,
     estimator,
