@@ -3,9 +3,8 @@ import { QuantdError } from '../errors.js'
 import type { Tensor } from '../graph/tensor/tensor.js'
 import type { SampleSource } from '../samples/sample.js'
 import type { Judging } from './accuracy/choose-metric.js'
-import { Tally } from './accuracy/judge-accuracy.js'
+import { type Demands, Tally } from './accuracy/tally.js'
 import type { Judgement } from './report/report.js'
-import type { QuantizeSettings } from './settings.js'
 import { inferAll, readSamples } from './statistics/stack-samples.js'
 
 export interface EvaluateOptions {
@@ -17,7 +16,7 @@ export interface EvaluateOptions {
   /** Samples per run (`batchSize`). */
   readonly batch: number
   readonly judging: Judging
-  readonly settings: Pick<QuantizeSettings, 'metric' | 'max_drop'>
+  readonly settings: Demands
   readonly signal?: AbortSignal
 }
 

@@ -2,6 +2,9 @@ import { QuantdError } from '../errors.js'
 import type { Manifest } from './manifest.js'
 import type { Label } from './sample.js'
 
+/** Metrics that compare the one class of an item. */
+const classMetrics = ['top1', 'topk']
+
 const metricOfTask = { classification: 'top1', text: 'text', regression: 'rmse', detection: undefined, other: undefined } as const
 
 /**
@@ -12,10 +15,11 @@ export function checkedLabel(
   { task, metric = metricOfTask[task], classes }: Pick<Manifest, 'task' | 'metric' | 'classes'>,
   label: Label,
 ): Label {
-  switch (metric) {
-    case 'top1':
-      return classIndex(label, classes)
+  const [stem = ''] = (metric ?? '').split(':')
+  if (classMetrics.includes(stem)) return classIndex(label, classes)
+  switch (stem) {
     case 'text':
+    case 'cer':
       return typeof label === 'string' ? label : refuse(label, 'a text')
     case 'rmse':
       return typeof label === 'string' ? refuse(label, 'a number or a row of numbers') : label

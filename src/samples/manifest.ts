@@ -59,9 +59,13 @@ export const Manifest = z.strictObject({
     .describe('state output -> state input that it feeds at the next sample of a sequence'),
   classes: z.array(z.string()).optional(),
   metric: z
-    .enum(['top1', 'text', 'rmse', 'agreement', 'signal'])
+    .string()
+    .min(1)
+    .max(200)
     .optional()
-    .describe('default: top1 for classification, text for text, rmse for regression, else signal'),
+    .describe(
+      'a metric of the catalog (top1, topk:5, f1, auc, cer, map, ...), or a module of the bundle (./my-metric.mjs); default: top1 for classification, text for text, rmse for regression, map for detection with labelled boxes, else signal',
+    ),
   alphabet: z.array(z.string()).optional().describe('text: symbol of each class of a CTC output, class 0 is blank; or see alphabet_file'),
   alphabet_file: z
     .string()

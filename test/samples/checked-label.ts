@@ -23,4 +23,7 @@ test('text and numbers are told apart by the task, the metric of the bundle befo
   t.throws(() => checkedLabel({ task: 'regression' }, '1'), { code: 'ERR_SAMPLES_LABEL' })
   t.equal(checkedLabel({ task: 'classification', metric: 'agreement' }, 'anything'), 'anything')
   t.equal(checkedLabel({ task: 'other' }, 'anything'), 'anything')
+  t.throws(() => checkedLabel({ task: 'other', metric: 'cer' }, 3), { code: 'ERR_SAMPLES_LABEL' })
+  t.throws(() => checkedLabel({ task: 'other', metric: 'topk:5' }, 'anything'), { code: 'ERR_SAMPLES_LABEL' })
+  t.equal(checkedLabel({ task: 'other', metric: 'topk:5' }, 3), 3)
 })

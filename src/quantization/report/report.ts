@@ -83,17 +83,29 @@ export const Timing = z.strictObject({
   rounds: z.int(),
 })
 
+/** What one metric came to. */
+export const MetricFigures = z.strictObject({
+  metric: z.string(),
+  by: z.enum(['labels', 'float']),
+  kind: z.enum(['share', 'rate', 'error']).optional().describe('share: more is better; rate, error: less is'),
+  float: z.number().nullable().describe('null: not measured'),
+  int8: z.number().nullable(),
+  drop: z
+    .number()
+    .nullable()
+    .describe('what int8 loses: the difference (for errors, and where drop_kind is relative, as a share of float)'),
+  drop_kind: z.enum(['absolute', 'relative']).optional().describe('absent: absolute'),
+  max_drop: z.number(),
+})
+export type MetricFigures = z.infer<typeof MetricFigures>
+
 /** What the judge found on the held-out samples. */
 export const Judgement = z.strictObject({
   verdict: z.enum(['accepted', 'refused', 'unjudged']),
   sentence: z.string().describe('one sentence: why'),
-  metric: z.string(),
-  by: z.enum(['labels', 'float']),
+  ...MetricFigures.shape,
   items: z.int(),
-  float: z.number().nullable(),
-  int8: z.number().nullable(),
-  drop: z.number().nullable().describe('float - int8 (int8 / float - 1 for errors)'),
-  max_drop: z.number(),
+  others: z.array(MetricFigures).optional().describe('further metrics that int8 was held to'),
   agreement: z.number().nullable().describe('share of items with the same top-1 as float'),
   snr_db: z.number().nullable(),
   cosine: z.number().nullable(),

@@ -1,4 +1,4 @@
-import { signalLimits } from '../accuracy/signal.js'
+import { keepsAccuracy } from '../accuracy/keeps-accuracy.js'
 import type { Evaluation } from '../evaluate.js'
 import type { Judgement } from '../report/report.js'
 
@@ -12,10 +12,8 @@ export const isNearlyLossless = (evaluation: Evaluation): boolean => (evaluation
 
 export const decibels = ({ snr_db }: Pick<Judgement, 'snr_db'>): string => `${snr_db?.toFixed(1) ?? '-'} dB`
 
-/** True when the allowed drop holds on what was evaluated, or the signal is kept. */
-export function holds({ drop, max_drop, snr_db, cosine }: Judgement): boolean {
-  return drop === null ? (snr_db ?? 0) >= signalLimits.snrDb && (cosine ?? 0) >= signalLimits.cosine : drop <= max_drop
-}
+/** True when the allowed drops hold on what was evaluated, or the signal is kept. */
+export const holds = (judgement: Judgement): boolean => keepsAccuracy(judgement)
 
 export const isBetter = (a: Evaluation, b: Evaluation): boolean => scoreOf(a) > scoreOf(b) + leastGain
 

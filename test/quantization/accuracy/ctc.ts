@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { argMax, decodeCtc } from '../../../src/quantization/accuracy/ctc.js'
+import { decodeCtc } from '../../../src/quantization/accuracy/ctc.js'
 
 const alphabet = ['', 'a', 'b', ' ']
 const line = (...classes: number[]) =>
@@ -18,9 +18,4 @@ test('repeats merge, blanks part them, ends are trimmed', async t => {
   ] as const) {
     t.equal(decodeCtc(line(...classes), alphabet), wanted, classes.join())
   }
-})
-
-test('the first of equals wins', async t => {
-  t.equal(argMax([1, 3, 3]), 1)
-  t.equal(argMax([9, 1, 2, 3], 1, 2), 1)
 })

@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { Signal } from '../../../src/quantization/accuracy/signal.js'
+import { Signal, signal } from '../../../src/quantization/accuracy/signal.js'
 
 const tensor = (...values: number[]) => ({ dtype: 'float32', shape: [1, values.length], data: Float32Array.from(values) }) as const
 
@@ -19,4 +19,13 @@ test('no noise is 300 dB, no signal is none', async t => {
   silent.add(tensor(0, 0), tensor(1, 0))
   t.equal(silent.snrDb, -300)
   t.equal(silent.cosine, 0)
+})
+
+test('the noise as a metric is its share of the energy of float', async t => {
+  const tally = signal.start()
+  const add = (output: number[], float: number[]) =>
+    tally.add({ output: tensor(...output), float: tensor(...float), label: 1, alphabet: [] })
+  t.equal(add([3, 3], [3, 4]), 1 / 25)
+  t.equal(add([1, 0], [1, 0]), 0)
+  t.equal(tally.value(), 1 / 26)
 })
