@@ -1,4 +1,5 @@
+import { crossLayerEqualization } from './cross-layer-equalization.js'
 import type { FloatAlgorithm } from './float-algorithm.js'
 
 /** Algorithms that rebalance a float model, in the order in which they are tried. */
-export const floatAlgorithms: readonly FloatAlgorithm[] = []
+export const floatAlgorithms: readonly FloatAlgorithm[] = [crossLayerEqualization]
