@@ -11,5 +11,7 @@ export const cliErrors = defineErrors({
   ERR_CLI_REFUSED: 'The gateway refused: the message says why.',
   ERR_CLI_ANSWER: 'The gateway answered with something that this release does not understand: compare the versions of both.',
   ERR_CLI_BUNDLE: 'There is no bundle at this path: give a folder with model.json and an .onnx, a .tar of it, or a bare .onnx.',
+  ERR_CLI_SETUP:
+    'A tool that setup calls failed: its last lines are in the message. OpenVINO needs python3 with venv (Debian: apt-get install python3-venv) and a package index.',
   ERR_CLI_INPUT: 'The input cannot be sent: it must be an image, .npy, .npz, .bin or .json file.',
 })

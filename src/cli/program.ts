@@ -30,6 +30,7 @@ export const commandCatalog = {
   'reload-config': async () => (await import('./reload-config.js')).reloadConfigCommand,
   'log-level': async () => (await import('./log-level.js')).logLevelCommand,
   bench: async () => (await import('./bench/bench.js')).benchCommand,
+  setup: async () => (await import('./setup/setup.js')).setupCommand,
   doctor: async () => (await import('./doctor/doctor.js')).doctorCommand,
   'check-config': async () => (await import('./check-config.js')).checkConfigCommand,
 } as const satisfies Readonly<Record<string, () => Promise<(context: CliContext) => Command>>>

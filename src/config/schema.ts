@@ -145,6 +145,7 @@ export const Config = z.strictObject({
   discovery: z
     .strictObject({
       gpu: restarts(z.boolean().default(true), 'daemon', 'look for GPUs by WebGPU, in a process of its own'),
+      openvino: restarts(z.boolean().default(true), 'daemon', 'look for OpenVINO and its devices, in a process of its own'),
       usb: restarts(z.boolean().default(true), 'daemon', 'look for Movidius sticks'),
       usb_poll_s: restarts(z.number().min(1).max(3600).default(30), 'daemon', 'seconds between listings besides hot-plug events'),
     })

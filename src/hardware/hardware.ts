@@ -5,6 +5,8 @@ import type { Device } from './device.js'
 import type { DeviceSpec } from './device-spec.js'
 import { type GpuFindings, probeGpu } from './gpu/probe.js'
 import { loadDeviceSpecs, matchSpec } from './match.js'
+import { openvinoFolder } from './openvino/folder.js'
+import { type OpenvinoFindings, probeOpenvino } from './openvino/probe.js'
 import { UsbWatch } from './usb/usb-watch.js'
 
 const log = logger('hardware')
@@ -13,12 +15,14 @@ const log = logger('hardware')
 export interface Probes {
   readonly cpu: () => Device
   readonly gpu: (signal: AbortSignal) => Promise<GpuFindings>
+  readonly openvino: (options: { readonly signal: AbortSignal; readonly privateFolder: string }) => Promise<OpenvinoFindings>
   readonly usb: (pollMs: number) => UsbWatch
 }
 
 const realProbes: Probes = {
   cpu: probeCpu,
   gpu: signal => probeGpu({ signal }),
+  openvino: probeOpenvino,
   usb: pollMs => new UsbWatch({ pollMs }),
 }
 
@@ -30,7 +34,7 @@ export interface DiscoverOptions {
 
 /** A probe that found nothing, and why, in one sentence. */
 export interface Note {
-  readonly probe: 'gpu' | 'usb'
+  readonly probe: 'gpu' | 'openvino' | 'usb'
   readonly reason: string
 }
 
@@ -42,6 +46,7 @@ export class Hardware {
   readonly #ended = new AbortController()
   #usb: UsbWatch | undefined
   #gpu: GpuFindings = { devices: [], reason: '' }
+  #openvino: OpenvinoFindings = { devices: [], reason: '' }
   #first: Promise<unknown> = Promise.resolve()
 
   private constructor(cpu: Device, specs: readonly DeviceSpec[]) {
@@ -50,24 +55,32 @@ export class Hardware {
   }
 
   /** @throws ERR_HARDWARE_SPEC for a broken file of devices/; a probe that fails is a note, not an error */
-  static async discover(config: Pick<Config, 'discovery'>, { signal, specs, probes = {} }: DiscoverOptions = {}): Promise<Hardware> {
-    const { cpu, gpu, usb } = { ...realProbes, ...probes }
+  static async discover(
+    config: Pick<Config, 'discovery' | 'state_dir'>,
+    { signal, specs, probes = {} }: DiscoverOptions = {},
+  ): Promise<Hardware> {
+    const { cpu, gpu, openvino, usb } = { ...realProbes, ...probes }
     const hardware = new Hardware(cpu(), specs ?? (await loadDeviceSpecs()))
     const ended = hardware.#ended
     if (signal?.aborted) ended.abort()
     signal?.addEventListener('abort', () => ended.abort(), { once: true, signal: ended.signal })
     const gpus = config.discovery.gpu ? gpu(ended.signal).then(found => hardware.#foundGpus(found)) : undefined
+    const found = config.discovery.openvino
+      ? openvino({ signal: ended.signal, privateFolder: openvinoFolder(config.state_dir) }).then(answer => hardware.#foundOpenvino(answer))
+      : undefined
     const watch = config.discovery.usb ? usb(config.discovery.usb_poll_s * 1000) : undefined
     hardware.#usb = watch
     watch?.onChange(() => hardware.#emit())
-    hardware.#first = Promise.all([gpus, watch?.start()])
+    hardware.#first = Promise.all([gpus, found, watch?.start()])
     log.info({ device: 'cpu0', name: hardware.#cpu.name, target: hardware.devices()[0]?.target }, 'processor found')
     return hardware
   }
 
-  /** All of them, sorted: processor, GPUs, sticks. Frozen snapshots: a change is a new list. */
+  /** All of them, sorted: processor, what OpenVINO has, GPUs, sticks. Frozen snapshots: a change is a new list. */
   devices(): readonly Device[] {
-    return [this.#cpu, ...this.#gpu.devices, ...(this.#usb?.devices() ?? [])].map(device => this.#described(device))
+    return [this.#cpu, ...this.#openvino.devices, ...this.#gpu.devices, ...(this.#usb?.devices() ?? [])].map(device =>
+      this.#described(device),
+    )
   }
 
   /** Resolves when every probe has answered once. */
@@ -78,6 +91,7 @@ export class Hardware {
   notes(): readonly Note[] {
     const notes: readonly Note[] = [
       { probe: 'gpu', reason: this.#gpu.reason },
+      { probe: 'openvino', reason: this.#openvino.reason },
       { probe: 'usb', reason: this.#usb?.reason ?? '' },
     ]
     return notes.filter(({ reason }) => reason !== '')
@@ -112,6 +126,13 @@ export class Hardware {
     this.#gpu = found
     log.info({ gpus: found.devices.length, ...(found.reason === '' ? {} : { reason: found.reason }) }, 'looked for GPUs')
     if (found.devices.length > 0) this.#emit()
+  }
+
+  #foundOpenvino(found: OpenvinoFindings): void {
+    this.#openvino = found
+    const { devices, reason, library } = found
+    log.info({ devices: devices.length, ...library, ...(reason === '' ? {} : { reason }) }, 'looked for OpenVINO')
+    if (devices.length > 0) this.#emit()
   }
 
   #emit(): void {

@@ -18,12 +18,14 @@ const gpu: Device = {
   facts: {},
 }
 
+const openvino = async () => ({ devices: [], reason: '' })
+
 const usbOn = (bus: RecordedBus) => (pollMs: number) => new UsbWatch({ pollMs, open: async () => bus, access: async () => '' })
 
 test('processor, GPU and sticks are shown, and those without an engine say so', async t => {
   const bus = new RecordedBus([recorded.ncs2])
   const hardware = await Hardware.discover(Config.parse({}), {
-    probes: { gpu: async () => ({ devices: [gpu], reason: '' }), usb: usbOn(bus) },
+    probes: { openvino, gpu: async () => ({ devices: [gpu], reason: '' }), usb: usbOn(bus) },
   })
   t.teardown(() => hardware.close())
   await hardware.settled()
@@ -42,7 +44,7 @@ test('a probe that hangs does not hold up the processor', async t => {
   const hanging = new Promise<GpuFindings>(resolve => {
     answer = resolve
   })
-  const hardware = await Hardware.discover(Config.parse({ discovery: { usb: false } }), { probes: { gpu: () => hanging } })
+  const hardware = await Hardware.discover(Config.parse({ discovery: { usb: false } }), { probes: { openvino, gpu: () => hanging } })
   t.teardown(() => hardware.close())
   t.same(
     hardware.devices().map(({ id }) => id),
@@ -58,7 +60,7 @@ test('a probe that hangs does not hold up the processor', async t => {
 
 test('a plugged stick is a change, a pulled one is absent', async t => {
   const bus = new RecordedBus([])
-  const hardware = await Hardware.discover(Config.parse({ discovery: { gpu: false } }), { probes: { usb: usbOn(bus) } })
+  const hardware = await Hardware.discover(Config.parse({ discovery: { gpu: false } }), { probes: { openvino, usb: usbOn(bus) } })
   t.teardown(() => hardware.close())
   await hardware.settled()
   const change = () =>
@@ -80,7 +82,7 @@ test('what was not found is a note with its reason', async t => {
   const bus = new RecordedBus([])
   bus.listError = 'no USB host'
   const hardware = await Hardware.discover(Config.parse({}), {
-    probes: { gpu: async () => ({ devices: [], reason: 'no adapter' }), usb: usbOn(bus) },
+    probes: { openvino, gpu: async () => ({ devices: [], reason: 'no adapter' }), usb: usbOn(bus) },
   })
   t.teardown(() => hardware.close())
   await hardware.settled()
@@ -95,6 +97,7 @@ test('an aborted signal ends the probe that it was given', async t => {
   const hardware = await Hardware.discover(Config.parse({ discovery: { usb: false } }), {
     signal: control.signal,
     probes: {
+      openvino,
       gpu: signal => new Promise(done => signal.addEventListener('abort', () => done({ devices: [], reason: 'was stopped' }))),
     },
   })

@@ -1,7 +1,7 @@
-import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
 import type { Device } from '../device.js'
+import { runProbe } from '../probe-child.js'
 import { int8DotProduct } from './adapter.js'
 
 const Adapters = z.array(
@@ -81,44 +81,16 @@ function findings(stdout: string, stderr: string, end: string | undefined): GpuF
 }
 
 /** Looks for GPUs by WebGPU in a process of its own; never throws for what a driver does. What it printed counts even if it crashed afterwards. */
-export function probeGpu({
+export async function probeGpu({
   timeoutMs = 20_000,
   signal,
   env = process.env,
   entry = fileURLToPath(new URL('./probe-process.js', import.meta.url)),
 }: ProbeGpuOptions = {}): Promise<GpuFindings> {
-  return new Promise(resolve => {
-    const child = spawn(process.execPath, [entry], { env, stdio: ['ignore', 'pipe', 'pipe'] })
-    let stdout = ''
-    let stderr = ''
-    let end: string | undefined
-    const stop = (why: string) => {
-      end ??= why
-      child.kill('SIGKILL')
-    }
-    const timer = setTimeout(() => stop(`did not answer within ${timeoutMs} ms`), timeoutMs)
-    const abort = () => stop('was stopped')
-    if (signal?.aborted) abort()
-    signal?.addEventListener('abort', abort, { once: true })
-    child.stdout.setEncoding('utf8').on('data', (text: string) => {
-      if (stdout.length < 1 << 20) stdout += text
-    })
-    child.stderr.setEncoding('utf8').on('data', (text: string) => {
-      if (stderr.length < 1 << 16) stderr += text
-    })
-    child.on('error', error => {
-      end ??= `could not be started (${error.message})`
-    })
-    child.on('close', (code, killedBy) => {
-      clearTimeout(timer)
-      signal?.removeEventListener('abort', abort)
-      if (killedBy !== null) end ??= `was ended by ${killedBy}`
-      else if (code !== 0) end ??= `ended with status ${code}`
-      try {
-        resolve(findings(stdout, stderr, end))
-      } catch {
-        resolve({ devices: [], reason: 'the GPU probe answered with something else than adapters' })
-      }
-    })
-  })
+  const { stdout, stderr, end } = await runProbe({ entry, timeoutMs, signal, env })
+  try {
+    return findings(stdout, stderr, end)
+  } catch {
+    return { devices: [], reason: 'the GPU probe answered with something else than adapters' }
+  }
 }
