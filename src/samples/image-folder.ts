@@ -67,8 +67,10 @@ async function jsonLabels(path: string, names: readonly string[]): Promise<Map<s
 }
 
 function parseLabel(value: unknown, path: string): Label {
-  const isRow = Array.isArray(value) && value.every(item => typeof item === 'number')
-  if (typeof value === 'string' || isRow || Number.isSafeInteger(value)) return value as Label
+  // Boxes may be written as rows in a row.
+  const row = Array.isArray(value) ? value.flat() : []
+  if (Array.isArray(value) && row.every(item => typeof item === 'number')) return row as number[]
+  if (typeof value === 'string' || Number.isSafeInteger(value)) return value as Label
   throw new QuantdError('ERR_SAMPLES_LABEL', `'${path}': ${JSON.stringify(value)} is no class index, row of numbers or text`)
 }
 

@@ -5,7 +5,8 @@ import { float16Value } from './float16.js'
 import type { Label } from './sample.js'
 
 /**
- * The label of row `index`: an integer is a class index, any float or a row of several numbers is a row, text is text without its padding.
+ * The label of row `index`: an integer is a class index, any float or a row of several numbers is a row, text is text without its padding. A row of more axes
+ * is flattened: boxes are [samples, boxes, 5], padded with NaN. What says that a label is not known (-1, NaN) is the metric's to read.
  * @throws ERR_SAMPLES_LABEL
  */
 export async function readLabel(array: ArrayFile, index: number): Promise<Label> {

@@ -61,6 +61,12 @@ test('labels.json and labels.csv say more than folders', async t => {
     (await read(await openImages(root, { inputs, manifest }))).map(([, , label]) => label),
     ['text', [1, 2]],
   )
+  writeFileSync(join(root, 'labels.json'), '[[[1,2,3,4,0],[5,6,7,8,1]],[]]')
+  t.strictSame(
+    (await read(await openImages(root, { inputs, manifest }))).map(([, , label]) => label),
+    [[1, 2, 3, 4, 0, 5, 6, 7, 8, 1], []],
+    'boxes, and a picture without any',
+  )
   writeFileSync(join(root, 'labels.json'), '{"b.png":3}')
   const source = await openImages(root, { inputs, manifest })
   t.strictSame(
@@ -77,6 +83,8 @@ test('a folder without images, and labels that do not match, are refused', async
     ['[1,2]', 'ERR_SAMPLES_LABEL'],
     ['{"z.png":1}', 'ERR_SAMPLES_IMAGES'],
     ['[null]', 'ERR_SAMPLES_LABEL'],
+    ['[[[1,"a"]]]', 'ERR_SAMPLES_LABEL'],
+    ['[[[[1]]]]', 'ERR_SAMPLES_LABEL'],
     ['{', 'ERR_SAMPLES_LABEL'],
     ['3', 'ERR_SAMPLES_LABEL'],
   ] as const) {

@@ -125,6 +125,13 @@ test('labels are indices, rows or texts by the type of their array', async t => 
         [3, 4],
       ],
     ],
+    [
+      formatNpy(f32([2, 2, 2], [1, 2, 3, 4, 5, 6, Number.NaN, Number.NaN])),
+      [
+        [1, 2, 3, 4],
+        [5, 6, Number.NaN, Number.NaN],
+      ],
+    ],
     [texts(['ab', 'ü€😀']), ['ab', 'ü€😀']],
   ]
   for (const [label, expected] of cases) {

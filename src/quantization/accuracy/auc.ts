@@ -1,9 +1,10 @@
 import { defineMetric, type LabelForm, labelMismatch, type MetricTally } from './metric.js'
-import { isUnknown, labelAt, labelRows, type PredictionRows, predictionRows } from './prediction-rows.js'
+import { isUnknown, knowsRows, labelAt, labelRows, type PredictionRows, predictionRows } from './prediction-rows.js'
 
 const binaryLabel: LabelForm = {
   wanted: '0 or 1, or a row of them with one per prediction,',
   fits: (label, output) => typeof label !== 'string' && predictionRows(output, labelRows(label)) !== undefined,
+  known: knowsRows,
 }
 
 /**

@@ -1,10 +1,11 @@
 import { defineMetric, defineMetricFamily, type Item, type LabelForm, labelMismatch, type MetricTally } from './metric.js'
-import { bestClass, isUnknown, labelAt, labelRows, type PredictionRows, predictionRows } from './prediction-rows.js'
+import { bestClass, isUnknown, knowsRows, labelAt, labelRows, type PredictionRows, predictionRows } from './prediction-rows.js'
 import { realValues } from './real-values.js'
 
 const rowLabel: LabelForm = {
   wanted: 'a class index, or a row of them with one per prediction,',
   fits: (label, output) => typeof label !== 'string' && predictionRows(output, labelRows(label)) !== undefined,
+  known: knowsRows,
 }
 
 /**
@@ -95,6 +96,7 @@ class ClassCounts {
 const elementLabel: LabelForm = {
   wanted: '0 or 1, or a row of them with one per element,',
   fits: (label, output) => typeof label === 'number' || (typeof label !== 'string' && label.length === output.data.length),
+  known: knowsRows,
 }
 
 /**

@@ -28,6 +28,8 @@ export interface LabelForm {
   /** For messages: 'a class index'. */
   readonly wanted: string
   fits(label: Label, output: Tensor): boolean
+  /** False for a label that says that nothing is known (-1, NaN): its item is not counted. Absent: all are known. */
+  known?(label: Label): boolean
 }
 
 /** A measure of outputs against the truth. */

@@ -1,4 +1,5 @@
 import type { Tensor } from '../../graph/tensor/tensor.js'
+import type { Label } from '../../samples/sample.js'
 import { realValues } from './real-values.js'
 
 /** An output seen as several predictions: one class score per class in each. */
@@ -51,3 +52,7 @@ export const labelAt = (label: number | readonly number[], row: number): number 
 
 /** A class below 0 or NaN says that the truth of this prediction is not known: it is not counted. */
 export const isUnknown = (label: number): boolean => !(label >= 0)
+
+/** True where the truth of at least one prediction is known. */
+export const knowsRows = (label: Label): boolean =>
+  typeof label === 'string' || (typeof label === 'number' ? !isUnknown(label) : label.some(entry => !isUnknown(entry)))

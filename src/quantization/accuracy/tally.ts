@@ -113,9 +113,9 @@ class Pair {
     this.#int8 = metric.start()
   }
 
-  /** Items without a label are not counted where the others are held to theirs. */
+  /** Items without a label, or with one that says nothing, are not counted where the others are held to theirs. */
   add({ float, int8, label }: JudgedItem, alphabet: readonly string[]): void {
-    if (this.by === 'labels' && label === undefined) return
+    if (this.by === 'labels' && (label === undefined || this.metric.labels?.known?.(label) === false)) return
     const truth = this.by === 'labels' ? label : undefined
     this.count += 1
     if (!this.metric.ofFloat) this.#float.add({ output: float, label: truth, float, alphabet })

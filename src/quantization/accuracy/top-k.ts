@@ -1,9 +1,14 @@
 import type { Tensor } from '../../graph/tensor/tensor.js'
 import type { Label } from '../../samples/sample.js'
 import { defineMetricFamily, type LabelForm, meanTally } from './metric.js'
+import { knowsRows } from './prediction-rows.js'
 import { realValues } from './real-values.js'
 
-export const classLabel: LabelForm = { wanted: 'a class index', fits: label => typeof label === 'number' }
+export const classLabel: LabelForm = {
+  wanted: 'a class index',
+  fits: label => typeof label === 'number',
+  known: knowsRows,
+}
 
 /** `topk:5`: share of items whose labelled class is among the k largest outputs; of equal ones those with the lower index come first, as for `top1`. */
 export const topK = defineMetricFamily({

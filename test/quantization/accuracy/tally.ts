@@ -101,6 +101,10 @@ test('what was demanded and cannot be measured is not accepted', async t => {
 test('items without a label are not counted where the others have one', async t => {
   const items = [...scored(0), ...scored(40).map(item => ({ ...item, label: undefined }))]
   t.match(judged({ metric: 'f1:0.5' }, items), { items: 100, int8: 1, verdict: 'accepted' })
+  const unknown = [...scored(0), ...scored(40).map(item => ({ ...item, label: -1 }))]
+  for (const metric of ['f1:0.5', 'f1', 'auc']) t.match(judged({ metric }, unknown), { items: 100, int8: 1 }, `${metric}: -1 is no label`)
+  const classes = (label: number) => Array.from({ length: 100 }, () => ({ float: row(1, 0), int8: row(0, 1), label }))
+  t.match(judged({ metric: 'top1' }, [...classes(0), ...classes(-1)]), { items: 100, float: 1, int8: 0 })
 })
 
 test('a metric that is not known is refused at the first item', async t => {
