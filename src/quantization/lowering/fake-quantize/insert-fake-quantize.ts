@@ -1,0 +1,143 @@
+import type { Graph, Model } from '../../../graph/graph.js'
+import { changeNode, isOp, makeNode, type Node } from '../../../graph/node.js'
+import { constant } from '../../../graph/tensor/tensor.js'
+import type { ActivationParameters } from '../../algorithms/assign-parameters.js'
+import type { QuantizedWeights } from '../../algorithms/quantize-weights.js'
+import type { Placement } from '../../placement/placement.js'
+import type { Shapes } from '../../placement/shapes.js'
+import type { Unit } from '../../placement/unit.js'
+import { type Affine, rangeOf, roundHalfEven } from '../../ranges/affine.js'
+import { type FakeQuantizeLimits, fakeQuantizeDomain, fakeQuantizeNode } from './fake-quantize-node.js'
+
+/** Everything that is written down; nothing is decided here. */
+export interface InsertOptions {
+  /** The float model. */
+  readonly model: Model
+  readonly shapes: Shapes
+  /** Of `placeOpenvino`. */
+  readonly placement: Placement
+  /** By value. */
+  readonly parameters: ReadonlyMap<string, ActivationParameters>
+  /** By main node of a linear unit. */
+  readonly weights: ReadonlyMap<Node, QuantizedWeights>
+  /** Biases after correction, by main node; absent = no bias. */
+  readonly biases: ReadonlyMap<Node, Float64Array>
+  /** power-of-two: biases are whole multiples of what one code of the sum stands for, so that the sum is an integer. */
+  readonly scales?: 'any' | 'power-of-two'
+}
+
+/**
+ * The float model with FakeQuantize nodes (`org.openvinotoolkit`, quantization.md 1): behind activations where the placement has a quantizer, and between each
+ * weight and its product. Weights are written as the values of their codes, so that the quantizer behind them finds the codes that were chosen, however they
+ * were rounded. Every value keeps its name and stays float where no quantizer reads it.
+ */
+export function insertFakeQuantize(options: InsertOptions): Model {
+  const { model, placement } = options
+  const graph = model.graph.clone()
+  const nodes: Node[] = []
+  const quantized = new Map<string, string>()
+  const read = (value: string): string => {
+    const quantizer = placement.quantizers.get(value)
+    if (quantizer === undefined || quantizer.at !== 'entering') return value
+    const known = quantized.get(value)
+    if (known !== undefined) return known
+    const node = fakeQuantizeNode({ graph, data: value, name: value, limits: activationLimits(options, value) })
+    nodes.push(node)
+    quantized.set(value, node.outputs[0]!)
+    return node.outputs[0]!
+  }
+  const biasAdditions = new Map([...placement.units.values()].flatMap(unit => unit.folded.map(add => [add, unit] as const)))
+  for (const node of graph.nodes) {
+    const unit = placement.units.get(node)
+    const biased = biasAdditions.get(node)
+    if (biased !== undefined) nodes.push(withBias(options, graph, node, biased))
+    else if (unit === undefined) nodes.push(node)
+    else if (unit.form === 'linear') nodes.push(...linear(options, { graph, node, unit, data: read(unit.data[0]!) }))
+    else nodes.push(changeNode(node, { inputs: node.inputs.map(input => (unit.data.includes(input) ? read(input) : input)) }))
+  }
+  graph.setNodes(nodes)
+  removeUnreadConstants(graph)
+  return { ...model, opsets: new Map([...model.opsets, [fakeQuantizeDomain, 1]]), graph }
+}
+
+function activationLimits({ shapes, placement, parameters }: InsertOptions, value: string): FakeQuantizeLimits {
+  const { quantize, channels } = parameters.get(value)!
+  const affines: readonly Affine[] = channels ?? [quantize]
+  const { axis } = placement.quantizers.get(value)!
+  return {
+    low: Float32Array.from(affines, affine => rangeOf(affine).low),
+    high: Float32Array.from(affines, affine => rangeOf(affine).high),
+    levels: 256,
+    ...(channels === undefined || axis === undefined ? {} : { channels: { rank: shapes.get(value)!.length, axis } }),
+  }
+}
+
+interface LinearFields {
+  readonly graph: Graph
+  readonly node: Node
+  readonly unit: Unit
+  readonly data: string
+}
+
+function* linear(options: InsertOptions, { graph, node, unit, data }: LinearFields): Generator<Node> {
+  const quantizer = weightQuantizer(options, graph, unit)
+  yield quantizer
+  const bias = biasOf(options, unit)
+  const weight = quantizer.outputs[0]!
+  if (bias === undefined || unit.folded.length > 0) {
+    yield changeNode(node, { inputs: [data, weight, ...node.inputs.slice(2)] })
+  } else if (isOp(node, 'MatMul')) {
+    const product = graph.uniqueName(`${node.name}/product`)
+    yield changeNode(node, { inputs: [data, weight], outputs: [product] })
+    const added = graph.addConstant(`${unit.weight}/bias`, constant('float32', [bias.length], bias))
+    yield makeNode({ name: graph.uniqueName(`${node.name}/bias`), opType: 'Add', inputs: [product, added], outputs: node.outputs })
+  } else {
+    yield changeNode(node, { inputs: [data, weight, graph.addConstant(`${unit.weight}/bias`, constant('float32', [bias.length], bias))] })
+  }
+}
+
+/** The values of the codes, and a narrow range (levels 255) whose grid they lie on. */
+function weightQuantizer({ weights }: InsertOptions, graph: Graph, unit: Unit): Node {
+  const { codes, scales, axis, shape } = weights.get(unit.main)!
+  const inner = axis === undefined ? codes.length : shape.slice(axis + 1).reduce((product, size) => product * size, 1)
+  const values = Float32Array.from(codes, (code, index) => code * scales[Math.floor(index / inner) % scales.length]!)
+  const data = graph.addConstant(`${unit.weight}/values`, constant('float32', shape, values))
+  return fakeQuantizeNode({
+    graph,
+    data,
+    name: unit.weight!,
+    limits: {
+      low: scales.map(scale => -127 * scale),
+      high: scales.map(scale => 127 * scale),
+      levels: 255,
+      ...(axis === undefined ? {} : { channels: { rank: shape.length, axis } }),
+    },
+  })
+}
+
+/** The addition behind a MatMul with its corrected operand, in the shape that it had. */
+function withBias(options: InsertOptions, graph: Graph, node: Node, unit: Unit): Node {
+  const bias = biasOf(options, unit)
+  if (bias === undefined) return node
+  const { shape } = graph.constant(unit.bias!)!
+  const added = graph.addConstant(`${unit.bias}/corrected`, constant('float32', shape, bias))
+  return changeNode(node, { inputs: node.inputs.map(input => (input === unit.bias ? added : input)) })
+}
+
+function biasOf({ biases, weights, parameters, scales }: InsertOptions, unit: Unit): Float32Array | undefined {
+  const bias = biases.get(unit.main)
+  if (bias === undefined || scales !== 'power-of-two') return bias && Float32Array.from(bias)
+  const { quantize } = parameters.get(unit.data[0]!)!
+  const { scales: steps } = weights.get(unit.main)!
+  return Float32Array.from(bias, (value, channel) => {
+    const step = quantize.scale * (steps.length === 1 ? steps[0]! : steps[channel]!)
+    return roundHalfEven(value / step) * step
+  })
+}
+
+function removeUnreadConstants(graph: Graph): void {
+  const outputs = new Set(graph.outputs.map(({ name }) => name))
+  for (const name of graph.initializers.keys()) {
+    if (graph.consumers(name).length === 0 && !outputs.has(name)) graph.initializers.delete(name)
+  }
+}
