@@ -2,8 +2,9 @@ import type { Model } from '../graph/graph.js'
 import { isOp } from '../graph/node.js'
 import type { FloatChange } from './algorithms/float-algorithm.js'
 import type { QuantizeRequest } from './contract.js'
+import type { GivenQuantizers } from './placement/given-quantizers.js'
 import { place } from './placement/place.js'
-import type { Placement } from './placement/placement.js'
+import type { Placement, Quantizer } from './placement/placement.js'
 import type { Shapes } from './placement/shapes.js'
 import type { QuantizeSettings } from './settings.js'
 import { measureShapes } from './statistics/measure-shapes.js'
@@ -33,6 +34,8 @@ export interface ObserveBasis {
   readonly sampleCount: number
   /** Samples per run (`batchSize`). */
   readonly batch: number
+  /** Quantizers that the model brought along; absent = none. */
+  readonly given?: GivenQuantizers
 }
 
 export interface ObserveBasisOptions extends ObserveBasis {
@@ -73,19 +76,25 @@ export async function observeBasis(model: Model, { applied, channels, ...options
 export function statisticsWanted(
   model: Model,
   shapes: Shapes,
-  { request, keepFloat, weightRange }: Pick<ObserveBasis, 'request' | 'keepFloat' | 'weightRange'>,
+  { request, keepFloat, weightRange, given }: Pick<ObserveBasis, 'request' | 'keepFloat' | 'weightRange' | 'given'>,
 ): StatisticsWanted {
   const { spec, settings } = request
-  const placement = place({ graph: model.graph, shapes, keepFloat, ops: new Set(Object.keys(spec.ops)), weightRange })
-  return ofPlacement(placement, shapes, settings)
+  const ops = new Set(Object.keys(spec.ops))
+  const placement = place({ graph: model.graph, shapes, keepFloat, ops, weightRange, ...(given === undefined ? {} : { given }) })
+  return ofPlacement(placement, { shapes, settings, given })
 }
 
 /**
  * Ranges behind every quantizer whose range is not known, also where it follows from another one: when an operator before it is kept float, its own range is
  * needed; channel means of what every linear operator reads.
  */
-function ofPlacement({ quantizers, units }: Placement, shapes: Shapes, settings: QuantizeSettings): StatisticsWanted {
-  const ranges = [...quantizers.values()].filter(({ fixed }) => fixed === undefined).map(({ value }) => value)
+function ofPlacement(
+  { quantizers, units }: Placement,
+  { shapes, settings, given }: { shapes: Shapes; settings: QuantizeSettings; given: GivenQuantizers | undefined },
+): StatisticsWanted {
+  const isKnown = ({ value, fixed, given: brought }: Quantizer) =>
+    fixed !== undefined && (brought !== true || given?.activations.has(value) === true)
+  const ranges = [...quantizers.values()].filter(quantizer => !isKnown(quantizer)).map(({ value }) => value)
   const means = new Map<string, ChannelMeans>()
   for (const { form, main, data } of units.values()) {
     if (form !== 'linear' || settings.bias_correction === 'off') continue

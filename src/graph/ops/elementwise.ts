@@ -121,7 +121,7 @@ const where: FactRule = ({ inputs, input }) => {
 const identity: FactRule = ({ input }) => [input(0)]
 
 const likeFirstOps =
-  'Acos Acosh Asin Asinh Atan Atanh BatchNormalization Bernoulli BitwiseNot Celu Clip Cos Cosh CumSum Elu Erf Exp Gelu GroupNormalization HardSigmoid HardSwish Hardmax InstanceNormalization LRN LayerNormalization LeakyRelu Log LogSoftmax LpNormalization MeanVarianceNormalization Mish PRelu RMSNormalization Reciprocal ReverseSequence Round ScatterElements Scatter ScatterND Selu Shrink Sigmoid Sign Sin Sinh Softmax Softplus Softsign Sqrt Swish Tan Tanh ThresholdedRelu Trilu'
+  'Acos Acosh Asin Asinh Atan Atanh BatchNormalization Bernoulli BitwiseNot Celu Clip Cos Cosh CumSum Elu Erf Exp FakeQuantize Gelu GroupNormalization HardSigmoid HardSwish Hardmax InstanceNormalization LRN LayerNormalization LeakyRelu Log LogSoftmax LpNormalization MeanVarianceNormalization Mish PRelu RMSNormalization Reciprocal ReverseSequence Round ScatterElements Scatter ScatterND Selu Shrink Sigmoid Sign Sin Sinh Softmax Softplus Softsign Sqrt Swish Tan Tanh ThresholdedRelu Trilu'
 
 /** Types and sizes of the tests on one value. */
 const likeFirstBool: FactRule = ({ input }) => [{ dtype: 'bool', shape: input(0).shape }]

@@ -16,7 +16,7 @@ const totalBytes = 4 << 20
 
 /** Operators whose results change from run to run, or that quantization reads as they are. */
 const kept = new Set(
-  'Bernoulli Constant DequantizeLinear Dropout DynamicQuantizeLinear Multinomial QuantizeLinear RandomNormal RandomNormalLike RandomUniform RandomUniformLike'.split(
+  'Bernoulli Constant DequantizeLinear Dropout DynamicQuantizeLinear FakeQuantize Multinomial QuantizeLinear RandomNormal RandomNormalLike RandomUniform RandomUniformLike'.split(
     ' ',
   ),
 )

@@ -27,22 +27,29 @@ const mostRounds = 8
  * only name a constant are no longer inputs.
  * @throws ERR_ONNX_UPGRADE, ERR_GRAPH_PASS, and what `evaluate` throws
  */
-export async function prepareModel(model: Model, { evaluate, lift = true, verify = false }: PrepareOptions): Promise<Model> {
-  const opset = model.opsets.get('')
-  const start: Model = { ...model, irVersion: Math.max(model.irVersion, 4), graph: unshadow(namedNodes(cloneDeep(model.graph))) }
-  start.graph.defaults = []
-  if (opset === undefined) return start
-  // Folded first: an upgrade may have to know a scale or a rank that is computed from constants.
-  for (const pass of [...orderedPasses('import'), ...orderedPasses('fold')]) await runPass(pass, start.graph, { opset, evaluate, verify })
-  const lifted = lift && opset < canonicalOpset ? liftOpset(start) : start
+export async function prepareModel(model: Model, prepare: PrepareOptions): Promise<Model> {
+  const lifted = await foldModel(model, prepare)
   const { graph } = lifted
-  const options = { opset: lifted.opsets.get('')!, evaluate, verify }
+  const opset = lifted.opsets.get('')
+  if (opset === undefined) return lifted
+  const options = { opset, evaluate: prepare.evaluate, verify: prepare.verify ?? false }
   for (let round = 0; round < mostRounds; round += 1) {
     let changes = 0
     for (const pass of orderedPasses()) changes += await runPass(pass, graph, options)
     if (changes === 0) break
   }
   return lifted
+}
+
+/** The first half of `prepareModel`: an own copy with names for all nodes, constants as initializers, what is constant folded, lifted; nothing is fused. */
+export async function foldModel(model: Model, { evaluate, lift = true, verify = false }: PrepareOptions): Promise<Model> {
+  const opset = model.opsets.get('')
+  const start: Model = { ...model, irVersion: Math.max(model.irVersion, 4), graph: unshadow(namedNodes(cloneDeep(model.graph))) }
+  start.graph.defaults = []
+  if (opset === undefined) return start
+  // Folded first: an upgrade may have to know a scale or a rank that is computed from constants.
+  for (const pass of [...orderedPasses('import'), ...orderedPasses('fold')]) await runPass(pass, start.graph, { opset, evaluate, verify })
+  return lift && opset < canonicalOpset ? liftOpset(start) : start
 }
 
 /** Names that the reader made up become the nodes' own: the report of a quantized model speaks of them. */

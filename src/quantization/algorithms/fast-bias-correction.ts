@@ -19,7 +19,8 @@ export interface BiasShiftOptions {
  * nothing has to guard against it, and a layer without bias, or with zeros in it, is corrected like any other.
  */
 export function biasShift({ unit, weights, means, offset }: BiasShiftOptions): Float64Array {
-  const { values, codes, scales, shape } = weights
+  const { codes, scales, shape } = weights
+  const lostAt = lostBy(weights)
   if (isOp(unit.main, 'Conv')) {
     const [outputs, inputs] = shape as readonly [number, number]
     const kernel = elementCount(shape.slice(2))
@@ -31,8 +32,8 @@ export function biasShift({ unit, weights, means, offset }: BiasShiftOptions): F
         let lost = 0
         let kept = 0
         for (let k = 0; k < kernel; k += 1, at += 1) {
-          const quantized = codes[at]! * scales[o]!
-          lost += values[at]! - quantized
+          const quantized = codes[at]! * (scales.length === 1 ? scales[0]! : scales[o]!)
+          lost += lostAt(at, quantized)
           kept += quantized
         }
         shift += lost * means[firstChannel + c]! + kept * offset
@@ -50,15 +51,21 @@ export function biasShift({ unit, weights, means, offset }: BiasShiftOptions): F
     for (let c = 0; c < inputs; c += 1) {
       const at = rows ? o * inputs + c : c * outputs + o
       const quantized = codes[at]! * scale
-      shift += (values[at]! - quantized) * means[c]! + quantized * offset
+      shift += lostAt(at, quantized) * means[c]! + quantized * offset
     }
     return shift
   })
 }
 
+/** What rounding has taken from a weight; nothing where the model brought its codes along: they are what was trained. */
+function lostBy({ values, given }: QuantizedWeights): (at: number, quantized: number) => number {
+  return given === true ? () => 0 : (at, quantized) => values[at]! - quantized
+}
+
 /** Each place of the output gets as many taps of the kernel as the strides leave: their mean over the places, borders aside. */
 function transposedShift({ unit, weights, means, offset }: BiasShiftOptions): Float64Array {
-  const { values, codes, scales, shape } = weights
+  const { codes, scales, shape } = weights
+  const lostAt = lostBy(weights)
   const [inputs, outputsPerGroup] = shape as readonly [number, number]
   const groups = intAttribute(unit.main, 'group', 1)
   const kernel = elementCount(shape.slice(2))
@@ -72,7 +79,7 @@ function transposedShift({ unit, weights, means, offset }: BiasShiftOptions): Fl
       let kept = 0
       for (let k = 0; k < kernel; k += 1, at += 1) {
         const quantized = codes[at]! * scale
-        lost += values[at]! - quantized
+        lost += lostAt(at, quantized)
         kept += quantized
       }
       shift[firstOutput + o]! += (lost * means[c]! + kept * offset) / places

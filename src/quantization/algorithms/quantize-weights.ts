@@ -14,6 +14,8 @@ export interface QuantizedWeights {
   readonly axis: number | undefined
   /** The float weights, in the same layout. */
   readonly values: Float32Array
+  /** The model brought them along: they are exactly what was trained. */
+  readonly given?: true
 }
 
 /**

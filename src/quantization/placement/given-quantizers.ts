@@ -1,4 +1,6 @@
-import type { Affine } from '../ranges/affine.js'
+import type { Node } from '../../graph/node.js'
+import type { Affine, Range } from '../ranges/affine.js'
+import type { Unit } from './unit.js'
 
 /** Weights that arrive quantized: value = scales[channel] * codes, symmetric, zero point 0. */
 export interface GivenWeights {
@@ -20,3 +22,40 @@ export interface GivenQuantizers {
 }
 
 export const noGivenQuantizers: GivenQuantizers = Object.freeze({ activations: new Map(), weights: new Map() })
+
+/** Shares by which a range that was rounded to float32 may seem to go beyond a clip. */
+const rounding = 1e-6
+
+/**
+ * The parameters with which saturation does what a Relu or Clip in front of `given` does, so that it can be folded; undefined where codes would reach beyond it.
+ * Codes for values below a clip at zero are never used: without them the zero point is 0 and the scale stays as it is.
+ */
+export function givenBehind(given: Affine, clip: Range): Affine | undefined {
+  const { scale, zeroPoint } = clip.low === 0 ? { ...given, zeroPoint: 0 } : given
+  const within = -zeroPoint * scale >= clip.low * (1 + rounding) && (255 - zeroPoint) * scale <= clip.high * (1 + rounding)
+  return within ? { scale, zeroPoint } : undefined
+}
+
+/**
+ * Given parameters of every value that integer operators write, by value: behind a unit, else inside it, before what is folded. Operators that only move codes
+ * hand theirs back to what they move: quantizing before them or after them is the same.
+ */
+export function givenOfUnits(units: ReadonlyMap<Node, Unit>, { activations }: GivenQuantizers): Map<string, Affine> {
+  const given = new Map(activations)
+  for (const unit of [...units.values()].reverse()) {
+    if (unit.form === 'move') {
+      const moved = unit.outputs.map(output => given.get(output)).find(affine => affine !== undefined)
+      const [data] = unit.data
+      if (moved !== undefined && data !== undefined && !given.has(data)) given.set(data, moved)
+      continue
+    }
+    const inner = [unit.main, ...unit.folded].flatMap(({ outputs }) => outputs)
+    const [output] = unit.outputs
+    if (output === undefined) continue
+    const own = given.get(output) ?? (unit.scaleShift === undefined ? inner.map(value => given.get(value)).find(Boolean) : undefined)
+    const behind = own === undefined || unit.clip === undefined ? own : givenBehind(own, unit.clip)
+    if (behind === undefined) given.delete(output)
+    else given.set(output, behind)
+  }
+  return given
+}

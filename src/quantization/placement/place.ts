@@ -3,6 +3,7 @@ import { isOp, type Node } from '../../graph/node.js'
 import { elementCount } from '../../graph/tensor/tensor.js'
 import { countMacs } from './count-macs.js'
 import { findSqueezeExcite } from './find-squeeze-excite.js'
+import { type GivenQuantizers, givenOfUnits, noGivenQuantizers } from './given-quantizers.js'
 import type { PlacedLayer, Placement, Quantizer } from './placement.js'
 import { isConstant, scanUnits } from './scan-units.js'
 import type { Shapes } from './shapes.js'
@@ -17,6 +18,8 @@ export interface PlaceOptions {
   readonly ops: ReadonlySet<string>
   /** `half`: a full-range int8 operand beside uint8 would saturate, so computed matrices are all uint8. */
   readonly weightRange: 'full' | 'half'
+  /** Quantizers that the model brought along; absent = none. */
+  readonly given?: GivenQuantizers
 }
 
 /** Codes of 0..1 in 256 steps: what Softmax and Sigmoid give (quantization.md 6.2). */
@@ -31,8 +34,8 @@ const smallShare = 1 / 4
  * elementwise operators stay float (ort-fusion.md d).
  */
 export function place(options: PlaceOptions): Placement {
-  const { graph, shapes } = options
-  const units = scanUnits(graph, shapes)
+  const { graph, shapes, given } = options
+  const units = scanUnits(graph, shapes, given)
   const refused = refusals(options, units)
   const capable = capableUnits(options, units, refused)
   const integer = wantedUnits(graph, units, capable)
@@ -125,15 +128,24 @@ function unfolded(graph: Graph, units: ReadonlyMap<Node, Unit>, integer: Readonl
   return { ...rest, folded: unit.folded.slice(0, -1), outputs: [activation.inputs[0]!], givesFloats: true }
 }
 
-function placeQuantizers({ graph, shapes, weightRange }: PlaceOptions, units: ReadonlyMap<Node, Unit>): Map<string, Quantizer> {
+function placeQuantizers(
+  { graph, shapes, weightRange, given = noGivenQuantizers }: PlaceOptions,
+  units: ReadonlyMap<Node, Unit>,
+): Map<string, Quantizer> {
   const quantizers = new Map<string, Quantizer>()
   const signed = weightRange === 'half' ? new Set<string>() : signedRoots(graph, shapes, units)
+  const known = givenOfUnits(units, given)
+  const fixedAt = (value: string, producer: Node | undefined): Pick<Quantizer, 'fixed' | 'given'> => {
+    const affine = known.get(value)
+    if (affine !== undefined) return { fixed: affine, given: true }
+    return isOp(producer, 'Softmax', 'Sigmoid') ? { fixed: unitInterval } : {}
+  }
   for (const node of graph.nodes) {
     const unit = units.get(node)
     if (unit === undefined) continue
     for (const value of unit.data) {
       if (quantizers.has(value)) continue
-      const fixed = isOp(graph.producer(value), 'Softmax', 'Sigmoid') ? { fixed: unitInterval } : {}
+      const fixed = fixedAt(value, graph.producer(value))
       quantizers.set(value, { value, root: value, at: 'entering', signed: signed.has(value), ...fixed })
     }
     if (unit.givesFloats === true) continue
@@ -148,7 +160,7 @@ function placeQuantizers({ graph, shapes, weightRange }: PlaceOptions, units: Re
               root: value,
               at: 'produced',
               signed: signed.has(value),
-              ...(isOp(node, 'Sigmoid') ? { fixed: unitInterval } : {}),
+              ...fixedAt(value, isOp(node, 'Sigmoid') ? node : undefined),
               ...clipOf(graph, units, unit, value),
               ...(unit.scaleShift === undefined ? {} : { scaleShift: unit.scaleShift }),
             },

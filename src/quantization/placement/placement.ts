@@ -11,8 +11,10 @@ export interface Quantizer {
   readonly at: 'produced' | 'entering'
   /** Second operand of a product of two computed matrices: its fast kernels want int8 where the first operand is uint8. */
   readonly signed: boolean
-  /** Known without looking: Softmax and Sigmoid give 0..1. */
+  /** Known without looking: Softmax and Sigmoid give 0..1, or the model brought it along. */
   readonly fixed?: Affine
+  /** `fixed` is what the model brought along. */
+  readonly given?: true
   readonly clip?: Range
   readonly scaleShift?: ScaleShift
   /** Modes that all readers take, fastest first; absent = both. */

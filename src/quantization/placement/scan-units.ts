@@ -2,6 +2,7 @@ import type { Graph } from '../../graph/graph.js'
 import { floatAttribute, intAttribute, isOp, type Node, stringAttribute } from '../../graph/node.js'
 import { constantData } from '../../graph/tensor/tensor.js'
 import type { Range } from '../ranges/affine.js'
+import { type GivenQuantizers, givenBehind, noGivenQuantizers } from './given-quantizers.js'
 import type { Shapes } from './shapes.js'
 import type { Form, ScaleShift, Unit } from './unit.js'
 
@@ -23,12 +24,12 @@ const moving = [
 ] as const
 
 /** Every operator that ONNX Runtime has an integer kernel for, with what folds into it; whether it is worth it is `place`'s to say. */
-export function scanUnits(graph: Graph, shapes: Shapes): Map<Node, Unit> {
+export function scanUnits(graph: Graph, shapes: Shapes, given: GivenQuantizers = noGivenQuantizers): Map<Node, Unit> {
   const units = new Map<Node, Unit>()
   const taken = new Set<Node>()
   for (const node of graph.nodes) {
     if (taken.has(node)) continue
-    const unit = unitOf(graph, shapes, node)
+    const unit = unitOf(graph, shapes, node, given)
     if (unit === undefined) continue
     units.set(node, unit)
     for (const folded of unit.folded) taken.add(folded)
@@ -36,15 +37,15 @@ export function scanUnits(graph: Graph, shapes: Shapes): Map<Node, Unit> {
   return units
 }
 
-function unitOf(graph: Graph, shapes: Shapes, node: Node): Unit | undefined {
+function unitOf(graph: Graph, shapes: Shapes, node: Node, given: GivenQuantizers): Unit | undefined {
   const linear = linearUnit(graph, node)
-  if (linear !== undefined) return withActivation(graph, linear)
+  if (linear !== undefined) return withActivation(graph, linear, given)
   const plain = plainForm(graph, shapes, node)
   if (plain === undefined) return undefined
   const data = node.inputs.filter((input, index) => input !== '' && !isConstant(graph, input) && (plain !== 'move' || index === 0))
   if (data.length === 0) return undefined
   const unit: Unit = { form: plain, main: node, folded: [], data, outputs: node.outputs.filter(output => output !== '') }
-  if (plain === 'elementwise') return withActivation(graph, unit)
+  if (plain === 'elementwise') return withActivation(graph, unit, given)
   return plain === 'hard-swish' ? withScaleShift(graph, unit) : unit
 }
 
@@ -118,13 +119,16 @@ function isUniformPool(node: Node, shapes: Shapes): boolean {
   )
 }
 
-/** Relu and Clip behind the only reader of an output fold into its quantizer: saturation does what they do. */
-function withActivation(graph: Graph, unit: Unit): Unit {
+/** Relu and Clip behind the only reader of an output fold into its quantizer: saturation does what they do, if it is not given and reaches further. */
+function withActivation(graph: Graph, unit: Unit, { activations }: GivenQuantizers): Unit {
   const output = unit.outputs[0]!
   const next = graph.soleConsumer(output)
   if (next === undefined || unit.outputs.length !== 1) return unit
   const clip = clipOf(graph, next)
-  return clip === undefined || next.inputs[0] !== output ? unit : { ...unit, folded: [...unit.folded, next], outputs: next.outputs, clip }
+  if (clip === undefined || next.inputs[0] !== output) return unit
+  const given = activations.get(next.outputs[0]!) ?? activations.get(output)
+  if (given !== undefined && givenBehind(given, clip) === undefined) return unit
+  return { ...unit, folded: [...unit.folded, next], outputs: next.outputs, clip }
 }
 
 function clipOf(graph: Graph, node: Node): Range | undefined {

@@ -1,11 +1,12 @@
 /**
  * Operators of ai.onnx 7 to 17 whose later versions compute the same for everything the earlier ones allowed: they took more types, negative axes,
- * or an attribute that defaults to what was done before. Read from the changelog of ONNX 1.23 (`onnx.defs.get_all_schemas_with_history`).
+ * or an attribute that defaults to what was done before. Read from the changelog of ONNX 1.23 (`onnx.defs.get_all_schemas_with_history`). FakeQuantize is none
+ * of them: NNCF up to 1.5 wrote OpenVINO's operator without a domain.
  */
 export const unchangedOps: ReadonlySet<string> = new Set(
   `Abs Acos Acosh Add And ArgMax ArgMin Asin Asinh Atan Atanh AveragePool Bernoulli BitShift BlackmanWindow Cast CastLike Ceil Celu Compress Concat
   ConcatFromSequence Constant ConstantOfShape Conv ConvInteger ConvTranspose Cos Cosh CumSum DFT DepthToSpace DequantizeLinear Det Div
-  DynamicQuantizeLinear Einsum Elu Equal Erf Exp Expand EyeLike Flatten Floor GRU Gather GatherElements GatherND Gemm GlobalAveragePool GlobalLpPool
+  DynamicQuantizeLinear Einsum Elu Equal Erf Exp Expand EyeLike FakeQuantize Flatten Floor GRU Gather GatherElements GatherND Gemm GlobalAveragePool GlobalLpPool
   GlobalMaxPool Greater GreaterOrEqual GridSample HammingWindow HannWindow HardSigmoid HardSwish Identity If InstanceNormalization IsInf IsNaN LRN LSTM
   LayerNormalization LeakyRelu Less LessOrEqual Log Loop LpNormalization LpPool MatMul MatMulInteger Max MaxPool MaxRoiPool MaxUnpool Mean
   MeanVarianceNormalization MelWeightMatrix Min Mod Mul Multinomial Neg NegativeLogLikelihoodLoss NonMaxSuppression NonZero Not OneHot Optional
