@@ -3,9 +3,10 @@ import { redirectReads } from '../graph/edit.js'
 import { Graph, type Model } from '../graph/graph.js'
 import { changeNode, int, makeNode, type Node } from '../graph/node.js'
 import { writeModel } from '../graph/onnx/write.js'
-import { constant } from '../graph/tensor/tensor.js'
+import { constant, scalar } from '../graph/tensor/tensor.js'
 import type { SampleSource } from '../samples/sample.js'
 import type { Placement } from './placement/placement.js'
+import type { Range } from './ranges/affine.js'
 import { readSamples, stackSamples } from './statistics/stack-samples.js'
 
 export interface CompareLayersOptions {
@@ -29,9 +30,9 @@ const beside = (value: string) => `quantd/float/${value}`
  */
 export async function compareLayers(options: CompareLayersOptions): Promise<Map<string, number>> {
   const { float, int8, placement, samples, sampleCount, batch, engine, threads } = options
-  const pairs = [...placement.units.values()].map(unit => ({ name: unit.main.name, value: unit.outputs[0]! }))
+  const pairs = [...placement.units.values()].map(unit => ({ name: unit.main.name, ...comparedOf(placement, unit.outputs[0]!) }))
   if (pairs.length === 0) return new Map()
-  const { model, sums } = merged({ float, int8, values: pairs.map(({ value }) => value) })
+  const { model, sums } = merged({ float, int8, compared: pairs })
   const session = await engine.open(writeModel(model), { threads, optimization: 'all' })
   const totals = new Float64Array(2 * pairs.length)
   try {
@@ -52,8 +53,16 @@ export async function compareLayers(options: CompareLayersOptions): Promise<Map<
   return new Map(pairs.map(({ name }, index) => [name, totals[2 * index]! / Math.max(totals[2 * index + 1]!, Number.MIN_VALUE)]))
 }
 
-/** One graph that holds both models on the same inputs and answers with [noise, signal] of each of `values`, as sums of squares. */
-function merged({ float, int8, values }: { float: Model; int8: Model; values: readonly string[] }): {
+interface Compared {
+  readonly value: string
+  /** Interval outside of which nobody tells values apart: what is cut off there is no noise. */
+  readonly clip: Range | undefined
+}
+
+const comparedOf = ({ quantizers }: Placement, value: string): Compared => ({ value, clip: quantizers.get(value)?.clip })
+
+/** One graph that holds both models on the same inputs and answers with [noise, signal] of each of `compared`, as sums of squares. */
+function merged({ float, int8, compared }: { float: Model; int8: Model; compared: readonly Compared[] }): {
   readonly model: Model
   readonly sums: string
 } {
@@ -82,7 +91,13 @@ function merged({ float, int8, values }: { float: Model; int8: Model; values: re
     return output
   }
   const sumOfSquares = (value: string) => add('Reshape', [add('ReduceSumSquare', [value], { keepdims: int(0) }), one])
-  const vectors = values.flatMap(value => [sumOfSquares(add('Sub', [value, beside(value)])), sumOfSquares(beside(value))])
+  const limit = (value: number) => graph.addConstant('quantd/limit', scalar('float32', Float32Array.of(value)))
+  const clipped = (value: string, { low, high }: Range) =>
+    add('Clip', [value, Number.isFinite(low) ? limit(low) : '', Number.isFinite(high) ? limit(high) : ''])
+  const vectors = compared.flatMap(({ value, clip }) => {
+    const [ours, theirs] = clip === undefined ? [value, beside(value)] : [clipped(value, clip), clipped(beside(value), clip)]
+    return [sumOfSquares(add('Sub', [ours, theirs])), sumOfSquares(theirs)]
+  })
   const sums = add('Concat', vectors, { axis: int(0) })
   graph.setNodes(nodes)
   graph.setOutputs([{ name: sums, dtype: 'float32', shape: [undefined] }])

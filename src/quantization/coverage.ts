@@ -19,13 +19,18 @@ export function coverageOf(layers: Layers): number {
   return all === 0 ? 0 : sum(layers.filter(({ state }) => state === 'int8')) / all
 }
 
+/** Share of integer multiply-adds below which a result is no int8 model. */
+export function coverageFloorOf(layers: Layers): number {
+  const mixed = layers.some(({ node }) => (isOp(node, 'Conv') && intAttribute(node, 'group', 1) > 1) || isOp(node, 'GRU', 'LSTM', 'RNN'))
+  return mixed ? mixedFloor : coverageFloor
+}
+
 /** Why the result is no int8 model, in one sentence; undefined when it is one. */
 export function coverageGap(layers: Layers): string | undefined {
   const coverage = coverageOf(layers)
-  const mixed = layers.some(({ node }) => (isOp(node, 'Conv') && intAttribute(node, 'group', 1) > 1) || isOp(node, 'GRU', 'LSTM', 'RNN'))
   if (!layers.some(({ macs }) => macs > 0))
     return 'the graph has no convolution or matrix product outside of subgraphs: there is nothing to quantize'
   if (coverage === 0) return 'no convolution or matrix product of this model can be integer: the result is float'
-  if (coverage >= (mixed ? mixedFloor : coverageFloor)) return undefined
+  if (coverage >= coverageFloorOf(layers)) return undefined
   return `only ${(100 * coverage).toFixed(0)} % of the multiply-adds are integer: the result is a float model with some int8 layers`
 }
