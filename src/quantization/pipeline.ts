@@ -13,13 +13,14 @@ import { buildReport } from './build-report.js'
 import { CandidateMaker } from './candidate.js'
 import type { QuantizeRequest, QuantizeResult } from './contract.js'
 import { coverageGap } from './coverage.js'
+import { bringsQuantizers, importQuantizers } from './qat/import-quantizers.js'
 import type { Judgement } from './report/report.js'
 import { searchCandidates } from './search/search.js'
 import { StageClock } from './stage-clock.js'
 import { batchSize } from './statistics/batch-size.js'
 import { measureShapes } from './statistics/measure-shapes.js'
 import { observe } from './statistics/observe.js'
-import { stackSamples } from './statistics/stack-samples.js'
+import { inferAll, readSamples, stackSamples } from './statistics/stack-samples.js'
 import { takeBranches } from './statistics/take-branches.js'
 
 /** Bytes of float answers that are kept to hold candidates to. */
@@ -37,7 +38,10 @@ export async function quantize(given: QuantizeRequest): Promise<QuantizeResult> 
   const offered = Math.min(settings.samples, given.samples.count)
   if (offered === 0) throw new QuantdError('ERR_QUANT_NO_SAMPLES', `model '${given.name}': there are no calibration samples`)
   clock.start('import')
-  const prepared = await prepareModel(given.model, { evaluate: evaluator(engine) })
+  const weightRange = settings.weight_range === 'auto' ? spec.weightRange : settings.weight_range
+  const evaluate = evaluator(engine)
+  const imported = bringsQuantizers(given.model) ? await importQuantizers(given.model, { evaluate, weightRange }) : undefined
+  const prepared = imported?.model ?? (await prepareModel(given.model, { evaluate }))
   const taken = await takeBranches({
     model: prepared,
     samples: given.samples,
@@ -48,19 +52,19 @@ export async function quantize(given: QuantizeRequest): Promise<QuantizeResult> 
   const { model, refold } = taken
   const sampleCount = taken.sampleIndices.length
   const samples = sampleCount === offered ? given.samples : subset(given.samples, taken.sampleIndices)
-  const request: QuantizeRequest = { ...given, samples }
+  const request: QuantizeRequest = { ...given, model: imported?.trained ?? given.model, samples }
   clock.start('place')
   const { shapes, batch: largest } = await measure(request, model, sampleCount)
   // A condition is one value: samples that run together may take different branches one by one.
   const batch = model === prepared ? largest : 1
   const keepFloat = new Map(settings.keep_float.map(name => [name, 'asked for (keep_float)']))
   const ops = new Set(Object.keys(spec.ops))
-  const weightRange = settings.weight_range === 'auto' ? spec.weightRange : settings.weight_range
-  const observing: ObserveBasis = { request, keepFloat, weightRange, sampleCount, batch }
+  const brought = imported === undefined ? {} : { given: imported.given }
+  const observing: ObserveBasis = { request, keepFloat, weightRange, sampleCount, batch, ...brought }
   const wanted = statisticsWanted(model, shapes, observing)
   clock.start('observe')
   const output = judgedOutput(model, judging)
-  const { statistics, reference } = await observe({
+  const { statistics, reference: floatAnswers } = await observe({
     model,
     shapes,
     samples,
@@ -76,9 +80,11 @@ export async function quantize(given: QuantizeRequest): Promise<QuantizeResult> 
     onProgress,
     ...(signal === undefined ? {} : { signal }),
   })
+  // A model with quantizers of its own is held to what they give, as it was trained.
+  const reference = imported === undefined ? floatAnswers : await answers(request, { output, count: floatAnswers.length, batch })
   clock.start('quantize')
   const { activationCodes } = spec
-  const maker = new CandidateMaker({ basis: { model, shapes, statistics, applied: [] }, weightRange, ops, activationCodes, refold })
+  const maker = new CandidateMaker({ basis: { model, shapes, statistics, applied: [] }, weightRange, ops, activationCodes, refold, ...brought })
   clock.start('evaluate')
   const chosen = await searchCandidates({ maker, observing, request, judging, reference, output, batch, onProgress })
   clock.start('judge')
@@ -88,7 +94,7 @@ export async function quantize(given: QuantizeRequest): Promise<QuantizeResult> 
   const stages = clock.stop()
   return {
     bytes: chosen.candidate.bytes,
-    report: buildReport({ request, model, chosen, weightRange, sampleCount, judgement, stages, notes: taken.notes }),
+    report: buildReport({ request: { ...request, model: given.model }, model, chosen, weightRange, sampleCount, judgement, stages, notes: [...(imported?.notes ?? []), ...taken.notes] }),
   }
 }
 
@@ -101,6 +107,24 @@ function evaluator(engine: Engine): Evaluate {
     } finally {
       await session.close()
     }
+  }
+}
+
+/** What the model of the request answers to its first samples. */
+async function answers(
+  { model, samples, engine, settings }: QuantizeRequest,
+  { output, count, batch }: { readonly output: string; readonly count: number; readonly batch: number },
+): Promise<readonly Tensor[]> {
+  const session = await engine.open(writeModel(model), { threads: settings.threads, optimization: 'all' })
+  try {
+    const found: Tensor[] = []
+    for (let index = 0; index < count; index += batch) {
+      const run = Array.from({ length: Math.min(batch, count - index) }, (_, at) => index + at)
+      found.push(...(await inferAll(session, await readSamples(samples, run), output)))
+    }
+    return found
+  } finally {
+    await session.close()
   }
 }
 

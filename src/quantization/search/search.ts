@@ -37,7 +37,7 @@ export async function searchCandidates({ maker, observing, ...options }: SearchO
     biasCorrection: settings.bias_correction === 'off' ? 'off' : 'fast',
   })
   const start = await opener.open(maker, plain)
-  const tried = await tryAlgorithms({ opener, observing, algorithms: switchedAlgorithms(settings), thorough, start })
+  const tried = await tryAlgorithms({ opener, observing, algorithms: switchedAlgorithms(settings, observing), thorough, start })
   const { why, ...recipe } = await chooseRecipe({ opener, schemes, start: tried.best, thorough })
   const settled = await keepNoisiestFloat(opener, recipe)
   const notes = opener.foreign ? [`made on ${process.arch} for another processor: which kernels it gets there was not seen`] : []
@@ -53,11 +53,12 @@ export async function searchCandidates({ maker, observing, ...options }: SearchO
 /** Exponents of SmoothQuant that `auto` tries (quantization.md 4.6, 4.8). */
 const alphas = [0.5, 0.75, 0.95] as const
 
-function switchedAlgorithms(settings: QuantizeSettings): SwitchedAlgorithm[] {
+/** Rebalancing would move weights and ranges that the model brought along away from what was trained. */
+function switchedAlgorithms(settings: QuantizeSettings, { given }: ObserveBasis): SwitchedAlgorithm[] {
   const exponents = settings.smooth_alpha === 'auto' ? alphas : [settings.smooth_alpha]
   return floatAlgorithms.map(algorithm => ({
     algorithm,
-    wanted: settings[algorithm.name],
+    wanted: given === undefined ? settings[algorithm.name] : 'off',
     alphas: algorithm.name === 'smooth_quant' ? exponents : [0],
   }))
 }
