@@ -4,17 +4,15 @@ import { writeModel } from '../graph/onnx/write.js'
 import { constantData } from '../graph/tensor/tensor.js'
 import { type ActivationParameters, assignParameters } from './algorithms/assign-parameters.js'
 import { biasShift } from './algorithms/fast-bias-correction.js'
-import { givenWeights } from './algorithms/given-weights.js'
 import { type QuantizedWeights, quantizeWeights } from './algorithms/quantize-weights.js'
 import type { TunedLayers } from './algorithms/tuned-layers.js'
 import type { Basis } from './basis.js'
 import type { Codes } from './lowering/emitter.js'
 import { lower } from './lowering/lower.js'
-import type { GivenQuantizers } from './placement/given-quantizers.js'
 import { place } from './placement/place.js'
 import type { Placement, Quantizer } from './placement/placement.js'
 import type { Unit } from './placement/unit.js'
-import type { ActivationMode } from './ranges/affine.js'
+import type { ActivationMode, Range } from './ranges/affine.js'
 import { type RangeEstimatorName, rangeEstimator } from './ranges/catalog.js'
 import type { RangeEstimator } from './ranges/range-estimator.js'
 
@@ -25,8 +23,6 @@ export interface CandidateContext {
   /** Operators that the device takes in int8. */
   readonly ops: ReadonlySet<string>
   readonly activationCodes: Codes
-  /** Quantizers that the model brought along; absent = none. */
-  readonly given?: GivenQuantizers
   /** Puts back what was unfolded to be quantized (`takeBranches`); absent = nothing was. */
   readonly refold?: (lowered: Model) => Model
 }
@@ -37,8 +33,8 @@ export interface Recipe {
   readonly estimator: RangeEstimatorName
   /** Nodes that stay float, by name, and why. */
   readonly keepFloat: ReadonlyMap<string, string>
-  /** Factors of an estimator that shrinks ranges, by value (`chooseShrink`). */
-  readonly shrink?: ReadonlyMap<string, number>
+  /** Ranges that an estimator with a second look chose, by value (`refineRanges`). */
+  readonly refined?: ReadonlyMap<string, Range>
   readonly biasCorrection: 'off' | 'fast'
   /** Weights and biases that tuning or full bias correction worked out. */
   readonly tuned?: TunedLayers
@@ -67,9 +63,8 @@ export class CandidateMaker {
       basis: { model, shapes },
       ops,
       weightRange,
-      given,
     } = this.context
-    return place({ graph: model.graph, shapes, keepFloat, ops, weightRange, ...(given === undefined ? {} : { given }) })
+    return place({ graph: model.graph, shapes, keepFloat, ops, weightRange })
   }
 
   make(recipe: Recipe): Candidate {
@@ -83,7 +78,7 @@ export class CandidateMaker {
       statistics,
       mode: recipe.mode,
       estimatorOf: estimatorFor(model, recipe.estimator),
-      shrink: recipe.shrink ?? new Map(),
+      refined: recipe.refined ?? new Map(),
     })
     const linear = [...placement.units.values()].filter(unit => unit.form === 'linear')
     const weights = new Map(linear.map(unit => [unit.main, recipe.tuned?.weights.get(unit.main) ?? this.#weightsOf(unit)]))
@@ -105,9 +100,7 @@ export class CandidateMaker {
   #weightsOf(unit: Unit): QuantizedWeights {
     const known = this.#weights.get(unit.main)
     if (known !== undefined) return known
-    const { graph } = this.context.basis.model
-    const given = this.context.given?.weights.get(unit.weight ?? '')
-    const weights = given === undefined ? quantizeWeights(graph, unit, this.context.weightRange) : givenWeights(graph, unit.weight!, given)
+    const weights = quantizeWeights(this.context.basis.model.graph, unit, this.context.weightRange)
     this.#weights.set(unit.main, weights)
     return weights
   }
@@ -127,7 +120,7 @@ export class CandidateMaker {
 }
 
 /** Inputs of the model keep their exact ends, whatever the estimator: what a camera gives is bounded, and the first layer feels it (quantization.md 6.3). */
-function estimatorFor({ graph }: Model, name: RangeEstimatorName): (quantizer: Quantizer) => RangeEstimator {
+export function estimatorFor({ graph }: Model, name: RangeEstimatorName): (quantizer: Quantizer) => RangeEstimator {
   const inputs = new Set(graph.inputs.map(input => input.name))
   return ({ value }) => rangeEstimator(inputs.has(value) ? 'min-max' : name)
 }

@@ -17,7 +17,19 @@ export const QuantizeSettings = z.strictObject({
   scheme: z.enum(['auto', 'symmetric', 'asymmetric']).default('auto').describe('of activations'),
   pipeline: z.enum(['default']).default('default'),
   range_estimator: z
-    .enum(['auto', 'mean-min-max', 'mean-quantile', 'min-max', 'mse', 'quantile'])
+    .enum([
+      'auto',
+      'entropy',
+      'histogram',
+      'mean-min-max',
+      'mean-no-outliers',
+      'mean-quantile',
+      'median-min-max',
+      'median-no-outliers',
+      'min-max',
+      'mse',
+      'quantile',
+    ])
     .default('auto')
     .describe('of activations'),
   quantile: z.number().min(0).max(0.1).default(1e-4).describe('probability mass cut at each end by the quantile estimators'),

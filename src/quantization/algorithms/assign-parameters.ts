@@ -1,7 +1,7 @@
 import { invariant } from '../../errors.js'
 import type { Placement, Quantizer } from '../placement/placement.js'
 import type { ScaleShift } from '../placement/unit.js'
-import { type ActivationMode, type Affine, activationAffine, powerOfTwo, type Range, rangeOf, roundHalfEven } from '../ranges/affine.js'
+import { type ActivationMode, type Affine, activationAffine, powerOfTwo, type Range, roundHalfEven } from '../ranges/affine.js'
 import { estimateRange, type RangeEstimator } from '../ranges/range-estimator.js'
 import type { Statistics } from '../statistics/statistics.js'
 
@@ -12,7 +12,7 @@ export interface ActivationParameters {
   /** Parameters of the DequantizeLinear behind it. */
   readonly dequantize: Affine
   readonly range: Range
-  /** 'fixed' where the range is known without looking, 'given' where the model brought it along. */
+  /** 'fixed' where the range is known without looking. */
   readonly estimator: string
   /** True value minus represented value, the same for every element: what a folded shift leaves. */
   readonly offset: number
@@ -33,21 +33,28 @@ export interface AssignOptions {
 
 /** Parameters of every activation quantizer by its value; those that move the same codes share theirs. */
 export function assignParameters(options: AssignOptions): Map<string, ActivationParameters> {
-  const { placement, statistics, estimatorOf, shrink } = options
+  const { placement, statistics, estimatorOf, refined } = options
   const parameters = new Map<string, ActivationParameters>()
   const rangeOfOne = (quantizer: Quantizer): Range => {
     const estimator = estimatorOf(quantizer)
     const observed = statistics.ranges.get(quantizer.value)
     invariant(observed !== undefined, `value ${quantizer.value} was not observed`)
-    const factor = estimator.shrink === undefined ? 1 : (shrink.get(quantizer.value) ?? 1)
-    return clipped(estimateRange(estimator, observed, factor), quantizer)
+    const chosen = estimator.refine === undefined ? undefined : refined.get(quantizer.value)
+    return clipped(chosen ?? estimateRange(estimator, observed), quantizer)
   }
   for (const quantizer of placement.quantizers.values()) {
     if (quantizer.root !== quantizer.value) {
       const shared = parameters.get(quantizer.root)!
       parameters.set(quantizer.value, { ...shared, quantize: shared.dequantize })
     } else if (quantizer.fixed !== undefined) {
-      parameters.set(quantizer.value, fixedParameters(stepped(quantizer.fixed, options.scales), quantizer))
+      const { fixed } = quantizer
+      parameters.set(quantizer.value, {
+        quantize: fixed,
+        dequantize: fixed,
+        range: { low: 0, high: 255 * fixed.scale },
+        estimator: 'fixed',
+        offset: 0,
+      })
     } else if (quantizer.axis !== undefined) {
       parameters.set(quantizer.value, perChannel(quantizer, options))
     } else {
@@ -59,19 +66,14 @@ export function assignParameters(options: AssignOptions): Map<string, Activation
   return parameters
 }
 
-/** Parameters that are known without looking, with a folded scale and shift taken out of what the kernel writes. */
-function fixedParameters(fixed: Affine, { given, scaleShift }: Quantizer): ActivationParameters {
-  const affines = scaleShift === undefined ? { quantize: fixed, dequantize: fixed, offset: 0 } : shifted(fixed, scaleShift)
-  return { ...affines, range: rangeOf(fixed), estimator: given === true ? 'given' : 'fixed' }
-}
-
 /** Int8 codes with zero point 0 want a range on both sides of 0. */
 const bothSigns = ({ low, high }: Range): Range => ({ low: Math.min(low, -Math.abs(high)), high: Math.max(high, Math.abs(low)) })
 
-type Scheme = Pick<AssignOptions, 'mode' | 'scales'>
+export type Scheme = Pick<AssignOptions, 'mode' | 'scales'>
 
-/** What `mode` comes to where not all readers take it. */
-const modeOf = ({ modes }: Quantizer, mode: ActivationMode): ActivationMode => (modes?.includes(mode) === false ? modes[0]! : mode)
+/** What `mode` comes to where not all readers take it, and for int8 codes. */
+export const modeOf = ({ modes, signed }: Pick<Quantizer, 'modes' | 'signed'>, mode: ActivationMode): ActivationMode =>
+  signed ? 'symmetric' : modes?.includes(mode) === false ? modes[0]! : mode
 
 const stepped = (affine: Affine, scales: AssignOptions['scales']): Affine => (scales === 'power-of-two' ? powerOfTwo(affine) : affine)
 
@@ -94,9 +96,14 @@ export function clipped({ low, high }: Range, { clip, scaleShift }: Pick<Quantiz
   return scaleShift === undefined ? within : { low: Math.min(within.low, scaleShift.add), high: Math.max(within.high, scaleShift.add) }
 }
 
-function affines(range: Range, quantizer: Quantizer, { mode, scales }: Scheme) {
-  const { signed, scaleShift } = quantizer
-  const affine = stepped(activationAffine(signed ? bothSigns(range) : range, signed ? 'symmetric' : modeOf(quantizer, mode)), scales)
+/** Parameters that `range` gives the tensor, before a folded scale and shift relabels them. */
+export function plainAffine(range: Range, quantizer: Pick<Quantizer, 'modes' | 'signed'>, { mode, scales }: Scheme): Affine {
+  return stepped(activationAffine(quantizer.signed ? bothSigns(range) : range, modeOf(quantizer, mode)), scales)
+}
+
+function affines(range: Range, quantizer: Quantizer, scheme: Scheme) {
+  const { scaleShift } = quantizer
+  const affine = plainAffine(range, quantizer, scheme)
   return scaleShift === undefined ? { quantize: affine, dequantize: affine, offset: 0 } : relabelled(affine, range, scaleShift)
 }
 
@@ -114,13 +121,8 @@ function relabelled(affine: Affine, range: Range, { multiply, add }: ScaleShift)
     scale = Math.fround(Math.abs(add) / Math.floor(steps))
     zeroPoint = Math.min(255, Math.max(0, roundHalfEven(-Math.min(range.low, 0) / scale)))
   }
-  return shifted({ scale, zeroPoint }, { multiply, add })
-}
-
-/** `relabelled` without a change of the scale. */
-function shifted(dequantize: Affine, { multiply, add }: ScaleShift) {
-  const { scale, zeroPoint } = dequantize
   const shift = roundHalfEven(add / scale)
   const inner = Math.min(255, Math.max(0, zeroPoint + shift))
+  const dequantize = { scale, zeroPoint }
   return { quantize: { scale: Math.fround(scale / multiply), zeroPoint: inner }, dequantize, offset: add - (inner - zeroPoint) * scale }
 }

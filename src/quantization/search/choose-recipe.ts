@@ -1,15 +1,12 @@
 import type { DeviceSpec } from '../../hardware/device-spec.js'
-import { chooseShrink } from '../algorithms/choose-shrink.js'
-import type { CandidateMaker, Recipe } from '../candidate.js'
+import { refineRanges } from '../algorithms/refine-ranges.js'
+import { type CandidateMaker, estimatorFor, type Recipe } from '../candidate.js'
 import type { ActivationMode } from '../ranges/affine.js'
 import { type RangeEstimatorName, rangeEstimator } from '../ranges/catalog.js'
 import { seedMode } from '../seed-mode.js'
 import type { QuantizeSettings } from '../settings.js'
 import type { CandidateOpener, Opened } from './open-candidates.js'
 import { decibels, isBetter, isNearlyLossless } from './score.js'
-
-/** Samples on which the factors of an estimator that shrinks ranges are chosen. */
-const shrinkSamples = 6
 
 /** Estimators that `auto` tries, the plainest first. */
 const autoEstimators: readonly RangeEstimatorName[] = ['min-max', 'quantile', 'mean-min-max', 'mean-quantile']
@@ -81,27 +78,19 @@ async function better(opener: CandidateOpener, best: Opened, recipe: Recipe): Pr
   return wins ? opened : best
 }
 
-/** The recipe with its factors, where its estimator has any. */
-export async function recipeFor({ options }: CandidateOpener, maker: CandidateMaker, recipe: Recipe): Promise<Recipe> {
-  const estimator = rangeEstimator(recipe.estimator)
-  const { shrink: _, ...plain } = recipe
-  if (estimator.shrink === undefined) return plain
-  const { request, reference } = options
-  const { samples, settings, engine, signal } = request
+/** The recipe with its ranges chosen, where its estimator takes a second look. */
+export async function recipeFor(opener: CandidateOpener, maker: CandidateMaker, recipe: Recipe): Promise<Recipe> {
+  const { refined: _, ...plain } = recipe
+  if (rangeEstimator(recipe.estimator).refine === undefined) return plain
   const { model, statistics } = maker.context.basis
-  const shrink = await chooseShrink({
-    model,
+  const refined = refineRanges({
     placement: maker.place(recipe.keepFloat),
     statistics,
-    estimator,
+    histograms: await opener.histogramsOf(maker.context.basis),
+    estimatorOf: estimatorFor(model, recipe.estimator),
     mode: recipe.mode,
-    samples,
-    sampleCount: Math.min(shrinkSamples, reference.length),
-    engine,
-    threads: settings.threads,
-    ...(signal === undefined ? {} : { signal }),
   })
-  return { ...plain, shrink }
+  return { ...plain, refined }
 }
 
 /** Schemes that the device takes for the inputs of its products, the likely one first. */

@@ -1,11 +1,14 @@
 import type { Session } from '../../engines/engine.js'
 import type { Tensor } from '../../graph/tensor/tensor.js'
 import type { Judging } from '../accuracy/choose-metric.js'
+import type { Basis } from '../basis.js'
 import type { Candidate, CandidateMaker, Recipe } from '../candidate.js'
 import type { QuantizeRequest } from '../contract.js'
 import { type Evaluation, evaluate } from '../evaluate.js'
 import type { Kernels } from '../lowering/count-kernels.js'
+import type { Histogram } from '../ranges/histogram-counts.js'
 import type { CandidateEntry } from '../report/report.js'
+import { collectHistograms } from '../statistics/collect-histograms.js'
 import { openVerified } from '../verify-kernels.js'
 import { isNearlyLossless } from './score.js'
 
@@ -39,10 +42,31 @@ export class CandidateOpener {
   readonly foreign: boolean
   readonly #tried: { readonly name: string; readonly evaluation: Evaluation; readonly candidate: Candidate }[] = []
 
+  readonly #histograms = new Map<Basis, Promise<ReadonlyMap<string, Histogram>>>()
+
   constructor(options: OpenOptions) {
     this.options = options
     const { architecture } = options.request.spec.match
     this.foreign = architecture !== undefined && architecture !== process.arch
+  }
+
+  /** Where the values of a basis lie, looked at when the first estimator asks. */
+  histogramsOf(basis: Basis): Promise<ReadonlyMap<string, Histogram>> {
+    const known = this.#histograms.get(basis)
+    if (known !== undefined) return known
+    const { samples, engine, settings, signal } = this.options.request
+    const { model, shapes, statistics } = basis
+    const histograms = collectHistograms({
+      model,
+      shapes,
+      statistics,
+      samples,
+      engine,
+      threads: settings.threads,
+      ...(signal === undefined ? {} : { signal }),
+    })
+    this.#histograms.set(basis, histograms)
+    return histograms
   }
 
   /** Makes, opens and measures a candidate. */

@@ -1,8 +1,10 @@
 import { QuantdError } from '../../errors.js'
 import type { Shapes } from '../placement/shapes.js'
 import type { Range } from '../ranges/affine.js'
-import type { Observed, Reducer } from '../ranges/range-estimator.js'
+import type { Aggregator, Observed, Reducer } from '../ranges/range-estimator.js'
 import { ChannelAccumulator } from './accumulate-channels.js'
+import { aggregateKept } from './aggregate.js'
+import { keptEvery } from './kept-samples.js'
 import type { ChannelWanted, Statistics, StatisticsWanted } from './statistics.js'
 
 /** Running figures of one value under one reducer. Sums are float64. */
@@ -12,6 +14,9 @@ interface Running {
   lowSum: number
   highSum: number
   count: number
+  /** Figures of evenly chosen observations, for the aggregators that need them one by one. */
+  readonly keptLows: number[]
+  readonly keptHighs: number[]
 }
 
 /** What the reductions give for one run. */
@@ -37,6 +42,7 @@ export class Accumulator {
   readonly #channels: readonly number[]
   readonly #means: Float64Array
   readonly #channelRanges: ChannelAccumulator
+  readonly #keptEvery: number
   #count = 0
 
   constructor({ wanted, shapes, sampleCount }: AccumulatorOptions) {
@@ -49,8 +55,8 @@ export class Accumulator {
       nonNegative: wanted.nonNegative,
       sampleCount,
     })
-    const fresh = () =>
-      wanted.ranges.map(() => ({ lowest: Number.POSITIVE_INFINITY, highest: Number.NEGATIVE_INFINITY, lowSum: 0, highSum: 0, count: 0 }))
+    this.#keptEvery = keptEvery(sampleCount)
+    const fresh = () => wanted.ranges.map(freshRunning)
     this.#running = { extremes: fresh(), quantile: fresh() }
   }
 
@@ -78,19 +84,32 @@ export class Accumulator {
 
   #addRanges(reducer: Reducer, vector: Float32Array, indices: readonly number[]): void {
     const sampleCount = indices.length
+    const whole = this.#wanted.aggregation === 'batch'
     this.#running[reducer].forEach((running, index) => {
       const bounded = this.#wanted.nonNegative.has(this.#wanted.ranges[index]!)
+      let [batchLow, batchHigh] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]
       for (let sample = 0; sample < sampleCount; sample += 1) {
         const low = bounded ? 0 : vector[2 * index * sampleCount + sample]!
         const high = vector[(2 * index + 1) * sampleCount + sample]!
         if (!Number.isFinite(low) || !Number.isFinite(high)) throw this.#notFinite(index, indices[sample]!, { low, high })
-        running.lowest = Math.min(running.lowest, low)
-        running.highest = Math.max(running.highest, high)
-        running.lowSum += low
-        running.highSum += high
-        running.count += 1
+        if (!whole) this.#observe(running, low, high)
+        batchLow = Math.min(batchLow, low)
+        batchHigh = Math.max(batchHigh, high)
       }
+      if (whole && sampleCount > 0) this.#observe(running, batchLow, batchHigh)
     })
+  }
+
+  #observe(running: Running, low: number, high: number): void {
+    running.lowest = Math.min(running.lowest, low)
+    running.highest = Math.max(running.highest, high)
+    running.lowSum += low
+    running.highSum += high
+    if (running.count % this.#keptEvery === 0) {
+      running.keptLows.push(low)
+      running.keptHighs.push(high)
+    }
+    running.count += 1
   }
 
   #meanNotFinite(position: number, mean: number): QuantdError {
@@ -130,16 +149,29 @@ export class Accumulator {
   #observed(index: number): Observed {
     const figures = (reducer: Reducer) => {
       const asked = this.#wanted.reducers.includes(reducer) ? reducer : 'extremes'
-      const { lowest, highest, lowSum, highSum, count } = this.#running[asked][index]!
-      return { outermost: { low: lowest, high: highest }, mean: { low: lowSum / count, high: highSum / count } }
+      const { lowest, highest, lowSum, highSum, count, keptLows, keptHighs } = this.#running[asked][index]!
+      const kept = (over: Exclude<Aggregator, 'outermost' | 'mean'>): Range => ({
+        low: aggregateKept(keptLows, over),
+        high: aggregateKept(keptHighs, over),
+      })
+      return {
+        [`${reducer}-outermost`]: { low: lowest, high: highest },
+        [`${reducer}-mean`]: { low: lowSum / count, high: highSum / count },
+        [`${reducer}-median`]: kept('median'),
+        [`${reducer}-mean-no-outliers`]: kept('mean-no-outliers'),
+        [`${reducer}-median-no-outliers`]: kept('median-no-outliers'),
+      } as { [A in Aggregator as `${typeof reducer}-${A}`]: Range }
     }
-    const extremes = figures('extremes')
-    const quantile = figures('quantile')
-    return {
-      'extremes-outermost': extremes.outermost,
-      'extremes-mean': extremes.mean,
-      'quantile-outermost': quantile.outermost,
-      'quantile-mean': quantile.mean,
-    }
+    return { ...figures('extremes'), ...figures('quantile') } as Observed
   }
 }
+
+const freshRunning = (): Running => ({
+  lowest: Number.POSITIVE_INFINITY,
+  highest: Number.NEGATIVE_INFINITY,
+  lowSum: 0,
+  highSum: 0,
+  count: 0,
+  keptLows: [],
+  keptHighs: [],
+})

@@ -10,6 +10,8 @@ export interface StatisticsWanted {
   readonly reducers: readonly Reducer[]
   /** Share of elements beyond each quantile, 0..0.1. */
   readonly quantile: number
+  /** What counts as one observation of a range: each sample (when absent), or each run of several samples. */
+  readonly aggregation?: 'sample' | 'batch'
   /** Values whose mean per channel is needed, with the axis of the channels. */
   readonly means: readonly ChannelMeans[]
   /** Values whose range per channel is needed; absent = none. */

@@ -21,7 +21,7 @@ function parametersOf(quantizers: readonly Quantizer[], low: number, high: numbe
     },
     mode: 'asymmetric',
     estimatorOf: () => minMax,
-    shrink: new Map(),
+    refined: new Map(),
   })
 }
 

@@ -35,9 +35,10 @@ interface Options {
   readonly batch?: number
   readonly feeds?: typeof inputs
   readonly nonNegative?: ReadonlySet<string>
+  readonly aggregation?: 'sample' | 'batch'
 }
 
-async function observed({ model = squares(), batch = 1, feeds = inputs, nonNegative = new Set() }: Options = {}) {
+async function observed({ model = squares(), batch = 1, feeds = inputs, nonNegative = new Set(), aggregation = 'sample' }: Options = {}) {
   const [shapes] = await measureShapes({ model, feeds: [feeds[0]!], engine: onnxruntimeEngine })
   return observe({
     model,
@@ -45,7 +46,7 @@ async function observed({ model = squares(), batch = 1, feeds = inputs, nonNegat
     samples: memorySamples(feeds),
     sampleCount: feeds.length,
     batch,
-    wanted: { ...wanted, nonNegative },
+    wanted: { ...wanted, nonNegative, aggregation },
     engine: onnxruntimeEngine,
     threads: 1,
     reference: { output: 'y', count: 2 },
@@ -56,11 +57,13 @@ test('the engine reduces each sample: outermost and mean of extremes, quantiles 
   const { statistics, reference } = await observed()
   t.equal(statistics.sampleCount, 3)
   // k = ceil(0.3 * 6) = 2: the second smallest and the second largest of six.
-  t.same(statistics.ranges.get('x'), {
+  t.match(statistics.ranges.get('x'), {
     'extremes-outermost': { low: -3, high: 5 },
     'extremes-mean': { low: -2 / 3, high: 3 },
     'quantile-outermost': { low: -2, high: 2 },
     'quantile-mean': { low: -1 / 3, high: 1 },
+    'extremes-median': { low: 0, high: 2 },
+    'extremes-mean-no-outliers': { low: 0, high: 2 },
   })
   const [first, second] = statistics.means.get('y')!
   t.ok(Math.abs(first! - (14 / 3 + 0 + 1) / 3) < 1e-6, 'first channel')
@@ -101,6 +104,15 @@ test('several samples in one run give the figures of single samples', async t =>
   const means = (from: typeof single) => [...from.statistics.means.get('y')!].map(mean => mean.toFixed(5))
   t.same(means(batched), means(single))
   t.same(batched.reference, single.reference)
+})
+
+test('a batch as one observation has the ends of all of its samples', async t => {
+  const { statistics } = await observed({ batch: 2, aggregation: 'batch' })
+  t.match(statistics.ranges.get('x'), {
+    'extremes-outermost': { low: -3, high: 5 },
+    'extremes-mean': { low: (-3 + 1) / 2, high: (5 + 2) / 2 },
+    'quantile-mean': { low: (-2 + 1) / 2, high: (1 + 2) / 2 },
+  })
 })
 
 test('reductions are written as the opset wants them', async t => {
