@@ -25,8 +25,8 @@ export interface AssignOptions {
   readonly statistics: Statistics
   readonly mode: ActivationMode
   readonly estimatorOf: (quantizer: Quantizer) => RangeEstimator
-  /** Factor of an estimator that shrinks ranges, by value; absent = 1. */
-  readonly shrink: ReadonlyMap<string, number>
+  /** What estimators with a second look chose (`refineRanges`), by value; where they did not, their gathered range holds. */
+  readonly refined: ReadonlyMap<string, Range>
   /** power-of-two: the next step up that a shift computes. */
   readonly scales?: 'any' | 'power-of-two'
 }
