@@ -44,8 +44,18 @@ export function wantedReads(options: ReadOptions): Read[] {
       else want(node, isElementwise(node) ? flow.quantizedOperands(node) : [node.inputs[0]!], false)
     }
   }
+  const quantized = new Set(reads.map(({ value }) => value))
+  for (const node of graph.nodes) {
+    // Beside readers of codes one of floats makes the operator before them write both.
+    if (!isPooling(node) || !quantized.has(node.inputs[0]!) || reads.some(read => read.node === node)) continue
+    if (refused.get(node) !== unread || quantizableForm(options, node) === undefined) continue
+    refused.delete(node)
+    want(node, [node.inputs[0]!], false)
+  }
   return reads
 }
+
+const unread = 'no convolution or matrix product reads its result'
 
 /** How `node` computes on quantized data on this device; undefined where it does not. */
 export function quantizableForm(
@@ -78,7 +88,7 @@ class Flow {
   reasonAgainst(node: Node): string | undefined {
     if (!node.inputs.some(value => this.#isConvolved(value)))
       return 'between no convolutions: a quantizer would cost accuracy and save no time'
-    return node.outputs.some(value => this.#feedsProduct(value)) ? undefined : 'no convolution or matrix product reads its result'
+    return node.outputs.some(value => this.#feedsProduct(value)) ? undefined : unread
   }
 
   /**
