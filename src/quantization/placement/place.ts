@@ -2,6 +2,7 @@ import { type Graph, readsOf } from '../../graph/graph.js'
 import { isOp, type Node } from '../../graph/node.js'
 import { elementCount } from '../../graph/tensor/tensor.js'
 import { countMacs } from './count-macs.js'
+import { findDetectionHead } from './find-detection-head.js'
 import { findSqueezeExcite } from './find-squeeze-excite.js'
 import { type GivenQuantizers, givenOfUnits, noGivenQuantizers } from './given-quantizers.js'
 import type { PlacedLayer, Placement, Quantizer } from './placement.js'
@@ -46,7 +47,7 @@ export function place(options: PlaceOptions): Placement {
 }
 
 function refusals({ graph, keepFloat, ops }: PlaceOptions, units: ReadonlyMap<Node, Unit>): Map<Node, string> {
-  const refused = new Map<Node, string>()
+  const refused = findDetectionHead(graph)
   for (const node of findSqueezeExcite(graph))
     refused.set(node, 'gate of a squeeze-excite block: no time in it, and it scales whole channels')
   for (const [node, { form }] of units) {
