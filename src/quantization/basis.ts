@@ -6,6 +6,7 @@ import type { GivenQuantizers } from './placement/given-quantizers.js'
 import { place } from './placement/place.js'
 import type { Placement, Quantizer } from './placement/placement.js'
 import type { Shapes } from './placement/shapes.js'
+import { rangeEstimator } from './ranges/catalog.js'
 import type { QuantizeSettings } from './settings.js'
 import { measureShapes } from './statistics/measure-shapes.js'
 import { observe } from './statistics/observe.js'
@@ -104,8 +105,13 @@ function ofPlacement(
   return {
     ranges,
     nonNegative: new Set(ranges.filter(value => quantizers.get(value)!.clip?.low === 0)),
-    reducers: ['auto', 'quantile', 'mean-quantile'].includes(settings.range_estimator) ? ['extremes', 'quantile'] : ['extremes'],
+    // Inputs of the model keep their extremes, whatever the estimator.
+    reducers: needsQuantiles(settings) ? ['extremes', 'quantile'] : ['extremes'],
     quantile: settings.quantile,
+    aggregation: settings.aggregation,
     means: [...means.values()],
   }
 }
+
+const needsQuantiles = ({ range_estimator }: QuantizeSettings): boolean =>
+  range_estimator === 'auto' || rangeEstimator(range_estimator).needs === 'quantile'
