@@ -22,7 +22,8 @@ export function refineRanges(options: RefineRangesOptions): ReadonlyMap<string, 
     const estimator = estimatorOf(quantizer)
     const histogram = histograms.get(value)
     if (fixed !== undefined || axis !== undefined || estimator.refine === undefined || histogram === undefined) continue
-    const range = clipped(estimateRange(estimator, statistics.ranges.get(value)!), quantizer)
+    const { low, high } = clipped(estimateRange(estimator, statistics.ranges.get(value)!), quantizer)
+    const range = { low: Math.min(low, 0), high: Math.max(high, 0) }
     refined.set(
       value,
       estimator.refine({

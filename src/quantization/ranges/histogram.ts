@@ -1,4 +1,4 @@
-import type { Range } from './affine.js'
+import { clamp, type Range } from './affine.js'
 import type { Histogram } from './histogram-counts.js'
 import { defineRangeEstimator } from './range-estimator.js'
 
@@ -73,6 +73,6 @@ export const histogram = defineRangeEstimator({
   over: 'outermost',
   refine: ({ histogram: counted, range }) => {
     const { low, high } = rangeOfBins(counted, searchBins(counted))
-    return { low: Math.max(low, range.low), high: Math.min(high, range.high) }
+    return { low: clamp(low, range.low, 0), high: clamp(high, 0, range.high) }
   },
 })

@@ -13,7 +13,7 @@ export type Observed = Readonly<Record<`${Reducer}-${Aggregator}`, Range>>
 export interface SecondLook {
   /** Where the values lie, what a folded Relu or Clip cuts off counted at its limit. */
   readonly histogram: Histogram
-  /** The range as it was gathered: the widest to choose. */
+  /** The range as it was gathered, and 0, which every quantizer has: the widest to choose. */
   readonly range: Range
   /** `symmetric` also for int8 quantizers, which are so under either scheme. */
   readonly mode: ActivationMode

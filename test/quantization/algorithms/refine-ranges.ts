@@ -2,16 +2,23 @@ import { test } from 'tap'
 import { refineRanges } from '../../../src/quantization/algorithms/refine-ranges.js'
 import type { Placement, Quantizer } from '../../../src/quantization/placement/placement.js'
 import type { ActivationMode } from '../../../src/quantization/ranges/affine.js'
+import { rangeEstimators } from '../../../src/quantization/ranges/catalog.js'
 import { minMax } from '../../../src/quantization/ranges/min-max.js'
 import { mse } from '../../../src/quantization/ranges/mse.js'
+import type { RangeEstimator } from '../../../src/quantization/ranges/range-estimator.js'
 import { observedOf } from '../../fixtures/quantization/observed.js'
 import { bellWith, lookAt } from '../../fixtures/quantization/second-look.js'
 
 const plain = { value: 'v', root: 'v', at: 'produced', signed: false } as const
 
-function refined(quantizer: Quantizer, options: { readonly mode?: ActivationMode; readonly estimator?: typeof mse | typeof minMax } = {}) {
-  const { mode = 'asymmetric', estimator = mse } = options
-  const { histogram, range } = lookAt(bellWith([8]), 'asymmetric')
+interface Options {
+  readonly mode?: ActivationMode
+  readonly estimator?: RangeEstimator
+  readonly values?: Float32Array
+}
+
+function refined(quantizer: Quantizer, { mode = 'asymmetric', estimator = mse, values = bellWith([8]) }: Options = {}) {
+  const { histogram, range } = lookAt(values, 'asymmetric')
   const placement: Placement = { units: new Map(), layers: [], quantizers: new Map([[quantizer.value, quantizer]]) }
   const observed = observedOf([{ extremes: [range.low, range.high], quantile: [range.low, range.high] }])
   return refineRanges({
@@ -41,4 +48,17 @@ test('a folded Clip bounds the choice', async t => {
 
 test('int8 quantizers are shrunk symmetrically under either scheme', async t => {
   t.same(refined({ ...plain, signed: true }), refined({ ...plain, signed: true }, { mode: 'symmetric' }))
+})
+
+test('every second look takes what never comes near 0, what is one value, and what is nothing but 0', async t => {
+  for (const estimator of rangeEstimators.filter(candidate => 'refine' in candidate)) {
+    for (const values of [[0.084, 0.086], [-3, -2.9], [5], [0]]) {
+      for (const mode of ['symmetric', 'asymmetric'] as const) {
+        const { low, high } = refined(plain, { estimator, mode, values: Float32Array.from(values) })!
+        const name = `${estimator.name}, ${mode}, ${values}`
+        t.ok(low <= 0 && high >= 0, `${name}: ${low}..${high} holds 0`)
+        t.ok(high >= 0.8 * Math.max(...values) && low <= 0.8 * Math.min(0, ...values), `${name}: ${low}..${high} holds what is frequent`)
+      }
+    }
+  }
 })
