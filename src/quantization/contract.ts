@@ -3,14 +3,15 @@ import type { Model } from '../graph/graph.js'
 import type { DeviceSpec } from '../hardware/device-spec.js'
 import type { SampleSource } from '../samples/sample.js'
 import type { Judging } from './accuracy/choose-metric.js'
+import type { Checkpointing } from './accuracy-aware/checkpoint.js'
 import type { Report } from './report/report.js'
 import type { QuantizeSettings } from './settings.js'
 
-export const stages = ['import', 'place', 'observe', 'quantize', 'evaluate', 'lower', 'verify', 'judge'] as const
+export const stages = ['import', 'place', 'observe', 'quantize', 'evaluate', 'rank', 'revert', 'lower', 'verify', 'judge'] as const
 export type Stage = (typeof stages)[number]
 
-/** Called as work goes on: `progress` 0..1 within the stage. */
-export type OnProgress = (stage: Stage, progress: number) => void
+/** Called as work goes on: `progress` 0..1 within the stage; `etaS` seconds that all of it may still take, where that was estimated. */
+export type OnProgress = (stage: Stage, progress: number, etaS?: number) => void
 
 export interface QuantizeRequest {
   readonly model: Model
@@ -22,12 +23,16 @@ export interface QuantizeRequest {
   readonly samples: SampleSource
   /** Held out: never calibrated on. Used by the step that keeps the worst layers float, and by the judge. May be empty. */
   readonly heldOut: SampleSource
+  /** What the accuracy-aware pipeline holds its steps to; absent = what `tuningItems` finds among the others. */
+  readonly validation?: SampleSource
   readonly spec: DeviceSpec
   readonly settings: QuantizeSettings
   /** Task, metric, output and alphabet of the bundle; absent = what labels and outputs suggest. */
   readonly judging?: Judging
   /** Runs floats and the result. */
   readonly engine: Engine
+  /** Where an accuracy-aware run that was cut off goes on, and what it leaves for that. */
+  readonly checkpoint?: Checkpointing
   readonly onProgress?: OnProgress
   readonly signal?: AbortSignal
 }

@@ -8,6 +8,7 @@ import { elementCount, type Tensor } from '../graph/tensor/tensor.js'
 import { subset } from '../samples/split.js'
 import type { Judging } from './accuracy/choose-metric.js'
 import { judgeAccuracy } from './accuracy/judge-accuracy.js'
+import { tuningItems } from './accuracy-aware/tuning-items.js'
 import { type ObserveBasis, statisticsWanted } from './basis.js'
 import { buildReport } from './build-report.js'
 import { CandidateMaker } from './candidate.js'
@@ -52,7 +53,12 @@ export async function quantize(given: QuantizeRequest): Promise<QuantizeResult> 
   const { model, refold } = taken
   const sampleCount = taken.sampleIndices.length
   const samples = sampleCount === offered ? given.samples : subset(given.samples, taken.sampleIndices)
-  const request: QuantizeRequest = { ...given, model: imported?.trained ?? given.model, samples }
+  const tuned = settings.pipeline === 'accuracy-aware' ? await tuningItems({ ...given, samples }) : undefined
+  const request: QuantizeRequest = {
+    ...given,
+    samples,
+    heldOut: tuned?.heldOut ?? given.heldOut,
+  }
   clock.start('place')
   const { shapes, batch: largest } = await measure(request, model, sampleCount)
   // A condition is one value: samples that run together may take different branches one by one.
@@ -84,9 +90,26 @@ export async function quantize(given: QuantizeRequest): Promise<QuantizeResult> 
   const reference = imported === undefined ? floatAnswers : await answers(request, { output, count: floatAnswers.length, batch })
   clock.start('quantize')
   const { activationCodes } = spec
-  const maker = new CandidateMaker({ basis: { model, shapes, statistics, applied: [] }, weightRange, ops, activationCodes, refold, ...brought })
+  const maker = new CandidateMaker({
+    basis: { model, shapes, statistics, applied: [] },
+    weightRange,
+    ops,
+    activationCodes,
+    refold,
+    ...brought,
+  })
   clock.start('evaluate')
-  const chosen = await searchCandidates({ maker, observing, request, judging, reference, output, batch, onProgress })
+  const chosen = await searchCandidates({
+    maker,
+    observing,
+    request,
+    judging,
+    reference,
+    output,
+    batch,
+    onProgress,
+    ...(tuned === undefined ? {} : { tuning: tuned.tuning, onStage: (stage, share, etaS) => clock.at(stage, share, etaS) }),
+  })
   clock.start('judge')
   const judged = await judge(request, judging, chosen.session, onProgress).finally(() => chosen.session.close())
   const gap = coverageGap(chosen.candidate.placement.layers)
@@ -94,7 +117,16 @@ export async function quantize(given: QuantizeRequest): Promise<QuantizeResult> 
   const stages = clock.stop()
   return {
     bytes: chosen.candidate.bytes,
-    report: buildReport({ request: { ...request, model: given.model }, model, chosen, weightRange, sampleCount, judgement, stages, notes: [...(imported?.notes ?? []), ...taken.notes] }),
+    report: buildReport({
+      request,
+      model,
+      chosen,
+      weightRange,
+      sampleCount,
+      judgement,
+      stages,
+      notes: [...(imported?.notes ?? []), ...taken.notes, ...(tuned === undefined ? [] : [tuned.why])],
+    }),
   }
 }
 

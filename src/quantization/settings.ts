@@ -15,7 +15,10 @@ export type MetricDemand = z.infer<typeof MetricDemand>
 export const QuantizeSettings = z.strictObject({
   preset: z.enum(['auto', 'performance', 'mixed', 'accuracy']).default('auto'),
   scheme: z.enum(['auto', 'symmetric', 'asymmetric']).default('auto').describe('of activations'),
-  pipeline: z.enum(['default']).default('default'),
+  pipeline: z
+    .enum(['default', 'accuracy-aware'])
+    .default('default')
+    .describe('accuracy-aware: until the allowed drop holds, layers are kept float'),
   range_estimator: z
     .enum([
       'auto',

@@ -9,12 +9,19 @@ export interface StageTime {
 /** Times the stages one after the other and passes progress on. */
 export class StageClock {
   readonly #onProgress: QuantizeRequest['onProgress']
-  readonly #times: StageTime[] = []
+  /** Seconds by stage, in the order of their first beginning. */
+  readonly #times = new Map<Stage, number>()
   #stage: Stage | undefined
   #since = 0
 
   constructor({ onProgress }: Pick<QuantizeRequest, 'onProgress'>) {
     this.#onProgress = onProgress
+  }
+
+  /** As `start`, unless it is the stage that runs: for stages that follow each other more than once. */
+  at(stage: Stage, share: number, etaS?: number): void {
+    if (this.#stage !== stage) this.start(stage)
+    this.#onProgress?.(stage, share, etaS)
   }
 
   /** Ends the stage before and begins this one. */
@@ -32,13 +39,13 @@ export class StageClock {
 
   stop(): readonly StageTime[] {
     this.#end()
-    return this.#times
+    return [...this.#times].map(([stage, seconds]) => ({ stage, seconds: Math.round(seconds * 1000) / 1000 }))
   }
 
   #end(): void {
     if (this.#stage === undefined) return
     this.#onProgress?.(this.#stage, 1)
-    this.#times.push({ stage: this.#stage, seconds: Math.round(monotonicMs() - this.#since) / 1000 })
+    this.#times.set(this.#stage, (this.#times.get(this.#stage) ?? 0) + (monotonicMs() - this.#since) / 1000)
     this.#stage = undefined
   }
 }

@@ -15,6 +15,8 @@ const spans: Readonly<Record<Stage | 'store' | 'time' | 'switch', Span>> = {
   observe: { stage: 'calibrate', from: 0.06, to: 0.3 },
   quantize: { stage: 'quantize', from: 0.3, to: 0.4 },
   evaluate: { stage: 'evaluate', from: 0.4, to: 0.6 },
+  rank: { stage: 'evaluate', from: 0.42, to: 0.55 },
+  revert: { stage: 'evaluate', from: 0.55, to: 0.63 },
   lower: { stage: 'quantize', from: 0.6, to: 0.63 },
   verify: { stage: 'evaluate', from: 0.63, to: 0.66 },
   judge: { stage: 'evaluate', from: 0.66, to: 0.85 },

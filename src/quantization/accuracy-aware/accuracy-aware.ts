@@ -1,7 +1,7 @@
 import { QuantdError } from '../../errors.js'
 import type { AwareEntry } from '../report/report.js'
 import { Answers, type Checkpointing, identityOf, type Measured } from './checkpoint.js'
-import { type Compared, type Demand, demandsHold, dropOf, formatDrop, formatValue, worstDemand } from './demand.js'
+import { type Compared, type Demand, demandsHold, formatDrop, formatValue, lossOf, worstDemand } from './demand.js'
 import { estimateSeconds } from './estimate.js'
 import type { Group } from './group.js'
 import type { AwareHost, Measurement, Variant } from './host.js'
@@ -63,6 +63,8 @@ class AwareRun {
   #last: { readonly variant: Variant; readonly measurement: Measurement } | undefined
   #estimateS: number | undefined
   #reverts = 0
+  /** Why some groups may not be made float. */
+  #floored: string | undefined
 
   constructor(options: AwareOptions, float: Measurement) {
     const { host, demands, rankingItems, checkpoint, now } = options
@@ -111,18 +113,13 @@ class AwareRun {
     let target = this.#worst(state)
     let order = await this.#rank(state, groups)
     let first = true
-    let floored: string | undefined
     for (;;) {
       const group = order.shift()
-      if (group === undefined) return { state: best, why: floored ?? 'nothing is left that could be made float' }
+      if (group === undefined) return { state: best, why: this.#floored ?? 'nothing is left that could be made float' }
       if (this.#reverts === maxReverts) return { state: best, why: `${maxReverts} steps were allowed (max_reverts)` }
       const variant = without(state.variant, group)
       if (variant.keepFloat.length === state.variant.keepFloat.length) continue
-      const { gap } = await host.place(variant)
-      if (gap !== undefined) {
-        floored = `more float would leave no int8 model (${gap})`
-        continue
-      }
+      if (!(await this.#isAllowed(variant))) continue
       this.#progress('revert', 1 - 0.8 ** this.#reverts)
       this.#reverts += 1
       const next = await this.#state(variant)
@@ -173,7 +170,11 @@ class AwareRun {
     const { host, demands } = this.#options
     const metric = this.#worst(state)
     const subset = await this.#subset(state, metric)
-    const left = groups.filter(group => without(state.variant, group).keepFloat.length > state.variant.keepFloat.length)
+    const left: Group[] = []
+    for (const group of groups) {
+      const variant = without(state.variant, group)
+      if (variant.keepFloat.length > state.variant.keepFloat.length && (await this.#isAllowed(variant))) left.push(group)
+    }
     const ranked = left.length > mostRanked ? noisiestGroups(left, await host.addedNoise(state.variant)) : left
     const { noise } = await this.#on(state.variant, subset)
     const scored: Scored[] = []
@@ -186,6 +187,14 @@ class AwareRun {
     const how = `${ranked.length} of ${left.length} groups on ${subset.length} items by ${demands[metric]!.name}`
     this.#step('rank', [], state, `ranked ${how}: ${best}`)
     return order
+  }
+
+  /** Remembers why not. */
+  async #isAllowed(variant: Variant): Promise<boolean> {
+    const { gap } = await this.#options.host.place(variant)
+    if (gap === undefined) return true
+    this.#floored = `more float would leave no int8 model (${gap})`
+    return false
   }
 
   #subset({ variant }: State, metric: number): Promise<readonly number[]> {
@@ -255,7 +264,7 @@ class AwareRun {
 
   /** What the metric loses. */
   #drop(metric: number, { measured }: State): number {
-    return dropOf(this.#options.demands[metric]!, this.#float.values[metric]!, measured.values[metric]!)
+    return lossOf(this.#options.demands[metric]!, this.#float.values[metric]!, measured.values[metric]!)
   }
 
   /** Misses its worst demand by less; of equals, the one with less noise where nothing more is float. */

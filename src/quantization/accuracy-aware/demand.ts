@@ -1,3 +1,4 @@
+import { dropOf } from '../accuracy/keeps-accuracy.js'
 import type { Metric } from '../accuracy/metric.js'
 
 /** One metric that int8 is held to. */
@@ -6,15 +7,14 @@ export interface Demand {
   readonly kind: Metric['kind']
   /** What int8 may lose. */
   readonly maxDrop: number
-  /** `absolute`: a difference; `relative`: a share of float's value. */
+  /** `absolute`: a difference; `relative`: a share of float's value, as it always is for errors. */
   readonly drop: 'absolute' | 'relative'
 }
 
+const isRelative = ({ kind, drop }: Demand) => kind === 'error' || drop === 'relative'
+
 /** What `int8` loses against `float`, in the terms of the demand; negative = it gained. */
-export function dropOf({ kind, drop }: Demand, float: number, int8: number): number {
-  const loss = kind === 'share' ? float - int8 : int8 - float
-  return drop === 'absolute' ? loss : loss / Math.max(Math.abs(float), 1e-12)
-}
+export const lossOf = ({ kind, drop }: Demand, float: number, int8: number): number => dropOf({ kind, float, int8, dropKind: drop })
 
 /** Values of every demand's metric, in the order of the demands. */
 type Values = readonly number[]
@@ -29,13 +29,13 @@ export interface Compared {
 
 /** True when no metric loses more than it may. */
 export function demandsHold({ demands, float }: Compared, int8: Values): boolean {
-  return demands.every((demand, at) => dropOf(demand, float[at]!, int8[at]!) <= demand.maxDrop + rounding)
+  return demands.every((demand, at) => lossOf(demand, float[at]!, int8[at]!) <= demand.maxDrop + rounding)
 }
 
 /** How far one demand is missed, as a share of float's value, so that metrics compare; at most 0 = it holds. */
 function excessOf(demand: Demand, float: number, int8: number): number {
-  const excess = dropOf(demand, float, int8) - demand.maxDrop
-  const scale = demand.drop === 'relative' || float === 0 ? 1 : Math.abs(float)
+  const excess = lossOf(demand, float, int8) - demand.maxDrop
+  const scale = isRelative(demand) || float === 0 ? 1 : Math.abs(float)
   return excess <= rounding ? Math.min(0, excess / scale) : excess / scale
 }
 
@@ -51,11 +51,10 @@ export function worstDemand({ demands, float }: Compared, int8: Values): { reado
 
 /** A value as a person reads it. */
 export function formatValue({ kind }: Demand, value: number): string {
-  return kind === 'share' ? `${(100 * value).toFixed(2)} %` : value.toPrecision(4)
+  return kind === 'error' ? value.toPrecision(4) : `${(100 * value).toFixed(2)} %`
 }
 
 /** A drop as a person reads it. */
-export function formatDrop({ kind, drop }: Demand, value: number): string {
-  if (drop === 'relative') return `${(100 * value).toFixed(2)} %`
-  return kind === 'share' ? `${(100 * value).toFixed(2)} points` : value.toPrecision(3)
+export function formatDrop(demand: Demand, value: number): string {
+  return `${(100 * value).toFixed(2)} ${isRelative(demand) ? '%' : 'points'}`
 }

@@ -31,7 +31,7 @@ export interface RankOptions {
 }
 
 /**
- * The groups by what the metric is without them, the best first: of a share the highest, of an error the lowest. Where that is equal, by the noise that goes
+ * The groups by what the metric is without them, the best first: of a share the highest, of a rate or an error the lowest. Where that is equal, by the noise that goes
  * for every convolution and matrix product that turns float; then in their own order. (Sorting by the error that remains and reverting the largest, as
  * NNCF's logits mode does, would revert the wrong end: quantization.md 4.8.)
  */

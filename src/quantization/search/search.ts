@@ -1,16 +1,22 @@
+import type { SampleSource } from '../../samples/sample.js'
 import { floatAlgorithms } from '../algorithms/catalog.js'
 import type { ObserveBasis } from '../basis.js'
 import type { CandidateMaker } from '../candidate.js'
-import type { AlgorithmEntry, CandidateEntry } from '../report/report.js'
+import type { OnProgress } from '../contract.js'
+import type { AlgorithmEntry, AwareEntry, CandidateEntry } from '../report/report.js'
 import type { QuantizeSettings } from '../settings.js'
 import { chooseRecipe, isThorough, recipeFor, schemesFor } from './choose-recipe.js'
 import { keepNoisiestFloat, type Settled } from './keep-float.js'
 import { CandidateOpener, type OpenOptions } from './open-candidates.js'
+import { reachDemands } from './reach-demands.js'
 import { type SwitchedAlgorithm, tryAlgorithms } from './try-algorithms.js'
 
 export interface SearchOptions extends OpenOptions {
   readonly maker: CandidateMaker
   readonly observing: ObserveBasis
+  /** What accuracy-aware steps are held to; absent = the default pipeline. */
+  readonly tuning?: SampleSource
+  readonly onStage?: OnProgress
 }
 
 /** The candidate that won, open, and how it came about. Its session is the caller's to close. */
@@ -18,6 +24,7 @@ export interface Chosen extends Settled {
   /** Why this scheme and estimator. */
   readonly why: string
   readonly algorithms: readonly AlgorithmEntry[]
+  readonly aware?: AwareEntry
   readonly candidates: readonly CandidateEntry[]
 }
 
@@ -25,7 +32,7 @@ export interface Chosen extends Settled {
  * Chooses by what is measured at the output: float algorithms, then estimator and scheme, then layers that stay float until the allowed drop holds on the
  * calibration samples. Where int8 is nearly lossless the search ends early. Counts bound it, not the clock: the same request gives the same result.
  */
-export async function searchCandidates({ maker, observing, ...options }: SearchOptions): Promise<Chosen> {
+export async function searchCandidates({ maker, observing, tuning, onStage, ...options }: SearchOptions): Promise<Chosen> {
   const opener = new CandidateOpener(options)
   const { settings, spec } = options.request
   const thorough = isThorough(settings)
@@ -39,7 +46,10 @@ export async function searchCandidates({ maker, observing, ...options }: SearchO
   const start = await opener.open(maker, plain)
   const tried = await tryAlgorithms({ opener, observing, algorithms: switchedAlgorithms(settings, observing), thorough, start })
   const { why, ...recipe } = await chooseRecipe({ opener, schemes, start: tried.best, thorough })
-  const settled = await keepNoisiestFloat(opener, recipe)
+  const settled =
+    tuning === undefined
+      ? await keepNoisiestFloat(opener, recipe)
+      : await reachDemands({ opener, schemes, start: recipe, tuning, ...(onStage === undefined ? {} : { onProgress: onStage }) })
   const notes = opener.foreign ? [`made on ${process.arch} for another processor: which kernels it gets there was not seen`] : []
   return {
     ...settled,
