@@ -8,7 +8,7 @@ const floors: readonly (readonly string[])[] = [
   ['errors', 'log', 'paths', 'brand', 'time'],
   ['config'],
   ['process', 'service'],
-  ['graph/tensor', 'graph', 'graph/ops', 'graph/onnx', 'graph/passes'],
+  ['graph/tensor', 'graph', 'graph/ops', 'graph/onnx', 'graph/passes', 'graph/fake-quantize'],
   ['samples'],
   ['hardware'],
   ['engines'],

@@ -7,9 +7,6 @@ export const quantizationErrors = defineErrors({
   ERR_QUANT_OUTPUT: 'The output that is to be judged is not an output of the model: correct `output` in model.json.',
   ERR_QUANT_METRIC: 'The metric does not fit the labels or the output of the model: name another one, or correct the labels.',
   ERR_QUANT_INPUT: 'An input of the model is no tensor of numbers, so that no sample file can feed it.',
-  ERR_QUANT_QAT_LEVELS: 'A FakeQuantize of the model has no valid number of levels: export the model again, with 256 or 255 of them.',
-  ERR_QUANT_QAT_INPUTS:
-    'A FakeQuantize of the model has not its five inputs, or asks for a broadcast that ONNX does not have: export the model again.',
   ERR_QUANT_QAT_SUBGRAPH:
     'A FakeQuantize stands inside a subgraph (If, Loop, Scan), where it cannot be honoured: export the model without control flow around its quantizers.',
 })

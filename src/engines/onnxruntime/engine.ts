@@ -1,6 +1,12 @@
 import { createRequire } from 'node:module'
 import type { InferenceSession, OnnxValue, Tensor as OrtTensor } from 'onnxruntime-node'
 import { errorMessage, QuantdError } from '../../errors.js'
+import { isFakeQuantize } from '../../graph/fake-quantize/read-fake-quantize.js'
+import { hasFakeQuantize, runnableModel } from '../../graph/fake-quantize/runnable-model.js'
+import type { Model } from '../../graph/graph.js'
+import { loadModel } from '../../graph/onnx/load.js'
+import { readModel } from '../../graph/onnx/read.js'
+import { writeModel } from '../../graph/onnx/write.js'
 import { dtypes, type NumericDType } from '../../graph/tensor/dtype.js'
 import type { TensorSpec } from '../../graph/tensor/spec.js'
 import type { Tensor } from '../../graph/tensor/tensor.js'
@@ -19,12 +25,12 @@ const domains = ['', 'ai.onnx', 'ai.onnx.ml', 'com.microsoft', 'com.microsoft.nc
 export const onnxruntimeEngine: Engine = {
   name: 'onnxruntime',
   serves: ({ kind, id }) => (kind === 'cpu' ? { ok: true } : { ok: false, reason: `${id}: ONNX Runtime is built for the CPU here` }),
-  supports: ({ domain, opType }) =>
-    domains.includes(domain)
+  supports: node =>
+    domains.includes(node.domain) || isFakeQuantize(node)
       ? { ok: true }
       : {
           ok: false,
-          reason: `${domain}::${opType}: ONNX Runtime has no operators of this domain`,
+          reason: `${node.domain}::${node.opType}: ONNX Runtime has no operators of this domain`,
         },
   version: () =>
     (
@@ -40,13 +46,36 @@ async function openSession(artifact: string | Uint8Array, options: OpenOptions):
   try {
     const ort = await loadOrt()
     const settings = sessionOptions(options)
-    const session =
-      typeof artifact === 'string'
-        ? await ort.InferenceSession.create(artifact, settings)
-        : await ort.InferenceSession.create(artifact, settings)
-    return new OrtSession(ort, session)
+    return new OrtSession(ort, await createSession(ort, artifact, settings))
   } catch (error) {
     throw new QuantdError('ERR_ENGINE_OPEN', `${where}: ${errorMessage(error)}`, { cause: error, details: { engine: 'onnxruntime' } })
+  }
+}
+
+/** What ONNX Runtime has no operator for but we have a form of: FakeQuantize of quantization-aware trained models (`runnableModel`). */
+async function createSession(
+  ort: Ort,
+  artifact: string | Uint8Array,
+  settings: InferenceSession.SessionOptions,
+): Promise<InferenceSession> {
+  const create = (from: string | Uint8Array) =>
+    typeof from === 'string' ? ort.InferenceSession.create(from, settings) : ort.InferenceSession.create(from, settings)
+  try {
+    return await create(artifact)
+  } catch (error) {
+    if (!errorMessage(error).includes('FakeQuantize')) throw error
+    const model = typeof artifact === 'string' ? loadModel(artifact) : readModel(artifact)
+    if (!hasFakeQuantize(model)) throw error
+    return create(writeModel(await runnableModel(model, { evaluate: evaluateConstants })))
+  }
+}
+
+async function evaluateConstants(model: Model): Promise<ReadonlyMap<string, Tensor>> {
+  const session = await openSession(writeModel(model), { threads: 1, optimization: 'disabled' })
+  try {
+    return new Map(Object.entries(await session.infer({})))
+  } finally {
+    await session.close()
   }
 }
 

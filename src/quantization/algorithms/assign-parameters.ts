@@ -1,7 +1,8 @@
 import { invariant } from '../../errors.js'
+import { roundHalfEven } from '../../graph/tensor/round-half-even.js'
 import type { Placement, Quantizer } from '../placement/placement.js'
 import type { ScaleShift } from '../placement/unit.js'
-import { type ActivationMode, type Affine, activationAffine, powerOfTwo, type Range, roundHalfEven } from '../ranges/affine.js'
+import { type ActivationMode, type Affine, activationAffine, powerOfTwo, type Range, rangeOf } from '../ranges/affine.js'
 import { estimateRange, type RangeEstimator } from '../ranges/range-estimator.js'
 import type { Statistics } from '../statistics/statistics.js'
 
@@ -12,7 +13,7 @@ export interface ActivationParameters {
   /** Parameters of the DequantizeLinear behind it. */
   readonly dequantize: Affine
   readonly range: Range
-  /** 'fixed' where the range is known without looking. */
+  /** 'fixed' where the range is known without looking, 'given' where the model brought it along. */
   readonly estimator: string
   /** True value minus represented value, the same for every element: what a folded shift leaves. */
   readonly offset: number
@@ -47,14 +48,7 @@ export function assignParameters(options: AssignOptions): Map<string, Activation
       const shared = parameters.get(quantizer.root)!
       parameters.set(quantizer.value, { ...shared, quantize: shared.dequantize })
     } else if (quantizer.fixed !== undefined) {
-      const { fixed } = quantizer
-      parameters.set(quantizer.value, {
-        quantize: fixed,
-        dequantize: fixed,
-        range: { low: 0, high: 255 * fixed.scale },
-        estimator: 'fixed',
-        offset: 0,
-      })
+      parameters.set(quantizer.value, fixedParameters(stepped(quantizer.fixed, options.scales), quantizer))
     } else if (quantizer.axis !== undefined) {
       parameters.set(quantizer.value, perChannel(quantizer, options))
     } else {
@@ -64,6 +58,12 @@ export function assignParameters(options: AssignOptions): Map<string, Activation
     }
   }
   return parameters
+}
+
+/** Parameters that are known without looking, with a folded scale and shift taken out of what the kernel writes. */
+function fixedParameters(fixed: Affine, { given, scaleShift }: Quantizer): ActivationParameters {
+  const affines = scaleShift === undefined ? { quantize: fixed, dequantize: fixed, offset: 0 } : shifted(fixed, scaleShift)
+  return { ...affines, range: rangeOf(fixed), estimator: given === true ? 'given' : 'fixed' }
 }
 
 /** Int8 codes with zero point 0 want a range on both sides of 0. */
@@ -121,8 +121,13 @@ function relabelled(affine: Affine, range: Range, { multiply, add }: ScaleShift)
     scale = Math.fround(Math.abs(add) / Math.floor(steps))
     zeroPoint = Math.min(255, Math.max(0, roundHalfEven(-Math.min(range.low, 0) / scale)))
   }
+  return shifted({ scale, zeroPoint }, { multiply, add })
+}
+
+/** `relabelled` without a change of the scale. */
+function shifted(dequantize: Affine, { multiply, add }: ScaleShift) {
+  const { scale, zeroPoint } = dequantize
   const shift = roundHalfEven(add / scale)
   const inner = Math.min(255, Math.max(0, zeroPoint + shift))
-  const dequantize = { scale, zeroPoint }
   return { quantize: { scale: Math.fround(scale / multiply), zeroPoint: inner }, dequantize, offset: add - (inner - zeroPoint) * scale }
 }

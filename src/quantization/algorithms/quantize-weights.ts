@@ -1,9 +1,10 @@
 import { invariant } from '../../errors.js'
 import type { Graph } from '../../graph/graph.js'
 import { intAttribute, isOp, type Node } from '../../graph/node.js'
+import { roundHalfEven } from '../../graph/tensor/round-half-even.js'
 import { constantData, elementCount } from '../../graph/tensor/tensor.js'
 import type { Unit } from '../placement/unit.js'
-import { clamp, powerOfTwoScale, roundHalfEven, weightScales } from '../ranges/affine.js'
+import { clamp, powerOfTwoScale, weightScales } from '../ranges/affine.js'
 
 /** Weights of one linear unit as int8 codes: value = scale[channel] * code. */
 export interface QuantizedWeights {

@@ -1,6 +1,7 @@
 import { changeNode, int, intAttribute, isOp } from '../../graph/node.js'
+import { roundHalfEven } from '../../graph/tensor/round-half-even.js'
 import { constant } from '../../graph/tensor/tensor.js'
-import { clamp, roundHalfEven } from '../ranges/affine.js'
+import { clamp } from '../ranges/affine.js'
 import type { UnitCall } from './lower.js'
 
 /**

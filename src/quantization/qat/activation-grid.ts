@@ -1,6 +1,6 @@
+import { type Grid, widestRange } from '../../graph/fake-quantize/grid.js'
 import type { Affine, Range } from '../ranges/affine.js'
 import { affineOf, asymmetricRange } from '../ranges/affine.js'
-import { type Grid, widestRange } from './grid.js'
 
 /** A quantizer of activations on the codes 0..255 of one uint8 tensor. */
 export interface ActivationGrid {

@@ -1,5 +1,10 @@
 import { QuantdError } from '../../errors.js'
 import { redirectReads } from '../../graph/edit.js'
+import { emulateFakeQuantize } from '../../graph/fake-quantize/emulate-fake-quantize.js'
+import type { FoundQuantizer } from '../../graph/fake-quantize/found-quantizer.js'
+import { sameGrid } from '../../graph/fake-quantize/grid.js'
+import { centredCodes, channelAt, gridUnder, valuesOf } from '../../graph/fake-quantize/grid-codes.js'
+import { isFakeQuantize, readFakeQuantize } from '../../graph/fake-quantize/read-fake-quantize.js'
 import { Graph, type Model } from '../../graph/graph.js'
 import { intsAttribute, isOp, makeNode, type Node } from '../../graph/node.js'
 import { factRules } from '../../graph/ops/catalog.js'
@@ -11,15 +16,10 @@ import { subgraphsOf } from '../../graph/verify.js'
 import type { GivenQuantizers } from '../placement/given-quantizers.js'
 import type { Affine } from '../ranges/affine.js'
 import { type ActivationGrid, activationGrid } from './activation-grid.js'
-import { emulateFakeQuantize } from './emulate-fake-quantize.js'
-import type { FoundQuantizer } from './found-quantizer.js'
-import { sameGrid } from './grid.js'
 import { Notes } from './notes.js'
-import { isFakeQuantize, readFakeQuantize } from './read-fake-quantize.js'
 import { isDequantizeLinear, isQuantizeLinear, readQuantizePair, readStoredCodes } from './read-quantize-linear.js'
-import { runnableModel } from './runnable-model.js'
 import { settleQuantizers } from './settle-quantizers.js'
-import { centredCodes, channelAt, gridUnder, transposedWeights, valuesOf, type WeightCodes, weightCodes } from './weight-codes.js'
+import { transposedWeights, type WeightCodes, weightCodes } from './weight-codes.js'
 
 export interface ImportOptions {
   readonly evaluate: Evaluate
@@ -28,8 +28,6 @@ export interface ImportOptions {
 }
 
 export interface ImportedQuantizers {
-  /** The model as it was trained, in operators that an engine runs (`runnableModel`): what int8 is held against. */
-  readonly trained: Model
   /** The float model without quantizers, prepared (`prepareModel`); weights that were quantized lie on their grid. */
   readonly model: Model
   readonly given: GivenQuantizers
@@ -48,7 +46,7 @@ const isInside = (node: Node): boolean => subgraphsOf(node).some(inner => inner.
  * Takes the quantizers out of a quantization-aware trained model (quantization.md 8.3), or of one that another tool quantized: FakeQuantize with or without domain,
  * QuantizeLinear and DequantizeLinear pairs, stored codes. While `prepareModel` works, each activation quantizer stands in the graph as a node that no pass looks
  * through, so that nothing is fused across it; weights are folded with BatchNormalization as floats, and their scales are recovered from that to the last bits.
- * @throws ERR_QUANT_QAT_LEVELS, ERR_QUANT_QAT_INPUTS, ERR_QUANT_QAT_SUBGRAPH, and what `prepareModel` throws
+ * @throws ERR_GRAPH_FAKE_QUANTIZE, ERR_QUANT_QAT_SUBGRAPH, and what `prepareModel` throws
  */
 export async function importQuantizers(model: Model, { evaluate, weightRange }: ImportOptions): Promise<ImportedQuantizers> {
   const folded = await foldModel(model, { evaluate })
@@ -59,7 +57,7 @@ export async function importQuantizers(model: Model, { evaluate, weightRange }: 
   const { activations, weights, notes } = importer
   const given = settleQuantizers(prepared.graph, { activations, weights, notes, weightRange })
   declareSizes(prepared)
-  return { trained: await runnableModel(model, { evaluate }), model: prepared, given, notes: notes.list() }
+  return { model: prepared, given, notes: notes.list() }
 }
 
 /** Exporters that do not know FakeQuantize give names to sizes behind it; those that are certain are declared again. */

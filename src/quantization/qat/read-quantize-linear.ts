@@ -1,10 +1,10 @@
+import type { FoundQuantizer, StoredCodes } from '../../graph/fake-quantize/found-quantizer.js'
+import type { Grid } from '../../graph/fake-quantize/grid.js'
 import type { Graph } from '../../graph/graph.js'
 import { intAttribute, type Node } from '../../graph/node.js'
 import type { DType } from '../../graph/tensor/dtype.js'
 import { dtypeFromOnnx } from '../../graph/tensor/dtype.js'
 import { constantData } from '../../graph/tensor/tensor.js'
-import type { FoundQuantizer, StoredCodes } from './found-quantizer.js'
-import type { Grid } from './grid.js'
 
 /** Ranges of the integer types of codes. */
 const codeRanges: Partial<Record<DType, readonly [number, number]>> = {

@@ -1,12 +1,13 @@
 import { bypassNodes } from '../../graph/edit.js'
+import { channelAt } from '../../graph/fake-quantize/grid-codes.js'
+import { isFakeQuantize } from '../../graph/fake-quantize/read-fake-quantize.js'
 import type { Graph } from '../../graph/graph.js'
 import { changeNode, intAttribute, isOp, type Node } from '../../graph/node.js'
 import { type ConstantTensor, constantData } from '../../graph/tensor/tensor.js'
 import type { GivenQuantizers, GivenWeights } from '../placement/given-quantizers.js'
 import { type Affine, rangeOf } from '../ranges/affine.js'
 import type { Notes } from './notes.js'
-import { isFakeQuantize } from './read-fake-quantize.js'
-import { channelAt, type WeightCodes } from './weight-codes.js'
+import type { WeightCodes } from './weight-codes.js'
 
 export interface SettleOptions {
   /** By the name of the FakeQuantize node that stands for a quantizer. */

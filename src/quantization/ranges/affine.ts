@@ -1,4 +1,5 @@
 import { QuantdError } from '../../errors.js'
+import { roundHalfEven } from '../../graph/tensor/round-half-even.js'
 
 /** Ends of the values that a quantizer represents; float 0 lies within after `symmetricRange` and `asymmetricRange`. */
 export interface Range {
@@ -18,14 +19,6 @@ export type ActivationMode = 'symmetric' | 'asymmetric'
 const minimumSpread = 8e-4
 /** Largest magnitude below which a channel counts as dead (quantization.md 1.3 step 1). */
 const minimumMagnitude = 8e-5
-
-/** Rounds to the nearest integer, ties to even: `nearbyint` under the default mode, QuantizeLinear, WGSL `round`. `Math.round` is not that. */
-export function roundHalfEven(value: number): number {
-  const floor = Math.floor(value)
-  const rest = value - floor
-  if (rest !== 0.5) return rest < 0.5 ? floor : floor + 1
-  return floor % 2 === 0 ? floor : floor + 1
-}
 
 export const clamp = (value: number, low: number, high: number): number => Math.max(low, Math.min(high, value))
 

@@ -1,4 +1,4 @@
-import { roundHalfEven } from './affine.js'
+import { roundHalfEven } from '../../graph/tensor/round-half-even.js'
 
 /** FakeQuantize-1 with limits per tensor; input and output limits are the same for a quantizer, differ for a requantizer. */
 export interface FakeQuantize {

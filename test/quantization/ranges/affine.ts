@@ -1,11 +1,11 @@
 import { test } from 'tap'
+import { roundHalfEven } from '../../../src/graph/tensor/round-half-even.js'
 import {
   activationAffine,
   affineOf,
   asymmetricRange,
   quantizeUint8,
   rangeOf,
-  roundHalfEven,
   symmetricRange,
   weightScales,
 } from '../../../src/quantization/ranges/affine.js'

@@ -1,8 +1,9 @@
 import { redirectReads } from '../../../graph/edit.js'
 import type { Graph, Model } from '../../../graph/graph.js'
 import { type Attribute, int, makeNode, type Node } from '../../../graph/node.js'
+import { roundHalfEven } from '../../../graph/tensor/round-half-even.js'
 import { constant, constantData, elementCount, scalar } from '../../../graph/tensor/tensor.js'
-import { clamp, roundHalfEven } from '../../ranges/affine.js'
+import { clamp } from '../../ranges/affine.js'
 import { fakeQuantizeDomain, isFakeQuantize, readFakeQuantize } from './fake-quantize-node.js'
 
 /**

@@ -1,12 +1,13 @@
 import type { Graph, Model } from '../../../graph/graph.js'
 import { changeNode, isOp, makeNode, type Node } from '../../../graph/node.js'
+import { roundHalfEven } from '../../../graph/tensor/round-half-even.js'
 import { constant } from '../../../graph/tensor/tensor.js'
 import type { ActivationParameters } from '../../algorithms/assign-parameters.js'
 import type { QuantizedWeights } from '../../algorithms/quantize-weights.js'
 import type { Placement } from '../../placement/placement.js'
 import type { Shapes } from '../../placement/shapes.js'
 import type { Unit } from '../../placement/unit.js'
-import { type Affine, rangeOf, roundHalfEven } from '../../ranges/affine.js'
+import { type Affine, rangeOf } from '../../ranges/affine.js'
 import { type FakeQuantizeLimits, fakeQuantizeDomain, fakeQuantizeNode } from './fake-quantize-node.js'
 
 /** Everything that is written down; nothing is decided here. */

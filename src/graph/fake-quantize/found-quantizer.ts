@@ -1,4 +1,4 @@
-import type { Node } from '../../graph/node.js'
+import type { Node } from '../node.js'
 import type { Grid } from './grid.js'
 
 /** A quantizer as a file has it: float in at `input`, float out at `output`, whether one FakeQuantize or QuantizeLinear and DequantizeLinear. */

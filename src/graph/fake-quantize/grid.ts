@@ -1,4 +1,4 @@
-import { roundHalfEven } from '../ranges/affine.js'
+import { roundHalfEven } from '../tensor/round-half-even.js'
 
 /** What a quantizer lets through: value = scales[channel] * (code - zeroPoints[channel]), code an integer of [low, high]. One entry per channel, or one for all. */
 export interface Grid {

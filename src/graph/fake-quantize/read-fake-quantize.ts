@@ -1,7 +1,7 @@
 import { QuantdError } from '../../errors.js'
-import type { Graph } from '../../graph/graph.js'
-import { intAttribute, type Node, stringAttribute } from '../../graph/node.js'
-import { constantData } from '../../graph/tensor/tensor.js'
+import type { Graph } from '../graph.js'
+import { intAttribute, type Node, stringAttribute } from '../node.js'
+import { constantData } from '../tensor/tensor.js'
 import type { FoundQuantizer } from './found-quantizer.js'
 import { gridOfLimits } from './grid.js'
 
@@ -9,11 +9,11 @@ import { gridOfLimits } from './grid.js'
 export const isFakeQuantize = ({ opType, domain }: Node): boolean =>
   opType === 'FakeQuantize' && (domain === 'org.openvinotoolkit' || domain === '')
 
-/** Levels of a FakeQuantize. @throws ERR_QUANT_QAT_LEVELS */
+/** Levels of a FakeQuantize. @throws ERR_GRAPH_FAKE_QUANTIZE */
 export function levelsOf(node: Node): number {
   const levels = intAttribute(node, 'levels', 0)
   if (Number.isSafeInteger(levels) && levels >= 2) return levels
-  throw new QuantdError('ERR_QUANT_QAT_LEVELS', `FakeQuantize '${node.name}': levels is ${levels}, expected at least 2`, {
+  throw new QuantdError('ERR_GRAPH_FAKE_QUANTIZE', `FakeQuantize '${node.name}': levels is ${levels}, expected at least 2`, {
     details: { node: node.name, levels },
   })
 }
@@ -22,21 +22,29 @@ export function levelsOf(node: Node): number {
  * A FakeQuantize as an affine quantizer; undefined where it is something else: limits that are computed or vary along several axes, a step function (equal
  * limits), limits out of order.
  * @param rank of the data, where it is known: tells the axis of limits with fewer axes
- * @throws ERR_QUANT_QAT_LEVELS, ERR_QUANT_QAT_INPUTS
+ * @throws ERR_GRAPH_FAKE_QUANTIZE
  */
 export function readFakeQuantize(graph: Graph, node: Node, rank: number | undefined): FoundQuantizer | undefined {
   const levels = levelsOf(node)
   const [input = '', ...names] = node.inputs
   if (input === '' || names.length !== 4 || names.includes('')) {
-    throw new QuantdError('ERR_QUANT_QAT_INPUTS', `FakeQuantize '${node.name}': ${node.inputs.length} inputs, expected data and 4 limits`, {
-      details: { node: node.name, inputs: node.inputs },
-    })
+    throw new QuantdError(
+      'ERR_GRAPH_FAKE_QUANTIZE',
+      `FakeQuantize '${node.name}': ${node.inputs.length} inputs, expected data and 4 limits`,
+      {
+        details: { node: node.name, inputs: node.inputs },
+      },
+    )
   }
   const broadcast = stringAttribute(node, 'auto_broadcast', 'numpy')
   if (broadcast !== 'numpy' && broadcast !== 'none') {
-    throw new QuantdError('ERR_QUANT_QAT_INPUTS', `FakeQuantize '${node.name}': auto_broadcast is '${broadcast}', expected numpy or none`, {
-      details: { node: node.name, auto_broadcast: broadcast },
-    })
+    throw new QuantdError(
+      'ERR_GRAPH_FAKE_QUANTIZE',
+      `FakeQuantize '${node.name}': auto_broadcast is '${broadcast}', expected numpy or none`,
+      {
+        details: { node: node.name, auto_broadcast: broadcast },
+      },
+    )
   }
   const tensors = names.map(name => graph.constant(name))
   const axes = new Set<number>()

@@ -1,6 +1,6 @@
-import type { Graph } from '../../graph/graph.js'
-import { makeNode, type Node } from '../../graph/node.js'
-import { scalar } from '../../graph/tensor/tensor.js'
+import type { Graph } from '../graph.js'
+import { makeNode, type Node } from '../node.js'
+import { scalar } from '../tensor/tensor.js'
 import { levelsOf } from './read-fake-quantize.js'
 
 /**
