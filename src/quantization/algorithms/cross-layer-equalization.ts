@@ -1,13 +1,14 @@
+import type { Graph } from '../../graph/graph.js'
 import { isOp, type Node } from '../../graph/node.js'
+import { findSqueezeExcite } from '../placement/find-squeeze-excite.js'
+import type { Shapes } from '../placement/shapes.js'
 import type { ChannelObserved, ChannelWanted } from '../statistics/statistics.js'
+import { absorbBiases, absorbingRelu } from './absorb-biases.js'
 import { type ChannelGroup, channelGroups } from './channel-groups.js'
 import { equalizingFactors } from './equalizing-factors.js'
 import { defineFloatAlgorithm, type FloatChange } from './float-algorithm.js'
 import { type Cells, cellsOf, type LinearWeights } from './linear-weights.js'
 import { type ScaledGroup, scaleGroups } from './scale-groups.js'
-
-/** Share of the noise that must go for a group to be touched: half a decibel. */
-const leastGain = 0.1
 
 /**
  * Cross-layer equalization (quantization.md 4.1; Nagel et al. 2019) against observed activations: the channels of an activation are divided by factors that the weights
@@ -17,8 +18,16 @@ const leastGain = 0.1
  */
 export const crossLayerEqualization = defineFloatAlgorithm({
   name: 'equalization',
-  wanted: ({ graph }, shapes) => channelGroups(graph, shapes).flatMap(codedValues),
-  apply({ model, shapes, channels }) {
+  wanted: ({ graph }, shapes) =>
+    equalizedGroups(graph, shapes).flatMap(group => {
+      const relu = absorbingRelu(graph, group)
+      const coded = codedValues(group)
+      const [output = ''] = relu?.outputs ?? []
+      return relu === undefined || coded.some(({ value }) => value === output)
+        ? coded
+        : [...coded, { value: output, axis: group.values.get(output)!.axis }]
+    }),
+  apply({ model, shapes, channels: observed }) {
     const graph = model.graph.clone()
     const known = new Map<Node, Cells>()
     const cells = (linear: LinearWeights): Cells => {
@@ -26,19 +35,26 @@ export const crossLayerEqualization = defineFloatAlgorithm({
       known.set(linear.node, found)
       return found
     }
+    const { channels, changes: absorbed } = absorbBiases(graph, equalizedGroups(graph, shapes), observed)
     const scaled: ScaledGroup[] = []
-    const changes: FloatChange[] = []
-    for (const group of channelGroups(graph, shapes)) {
+    const changes: FloatChange[] = [...absorbed]
+    for (const group of equalizedGroups(graph, shapes)) {
       const found = equalizingFactors({ group, magnitudes: magnitudesOf(group, channels), cellsOf: cells })
-      if (found === undefined || found.noiseAfter > found.noiseBefore * (1 - leastGain)) continue
+      if (found === undefined) continue
       scaled.push({ group, factors: found.factors })
       changes.push(changeOf(group, found))
     }
-    if (scaled.length === 0) return { model, changes }
+    if (changes.length === 0) return { model, changes }
     scaleGroups(graph, shapes, scaled)
     return { model: { ...model, graph }, changes }
   },
 })
+
+/** Groups without those that only gates of squeeze-excite blocks read: they stay float (placement). */
+function equalizedGroups(graph: Graph, shapes: Shapes): ChannelGroup[] {
+  const gates = new Set(findSqueezeExcite(graph))
+  return channelGroups(graph, shapes).filter(({ readers }) => !readers.every(({ linear }) => gates.has(linear.node)))
+}
 
 /** Values of the group that get a quantizer: what its readers read and what is added up. */
 function codedValues({ values, readers, between }: ChannelGroup): ChannelWanted[] {
