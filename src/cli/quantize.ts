@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { Command, Option } from 'commander'
 import { engineNamed } from '../engines/catalog.js'
 import { QuantdError } from '../errors.js'
@@ -13,8 +13,11 @@ import type { TensorSpec } from '../graph/tensor/spec.js'
 import { probeCpu } from '../hardware/cpu/probe.js'
 import type { DeviceSpec } from '../hardware/device-spec.js'
 import { loadDeviceSpecs, matchSpec } from '../hardware/match.js'
+import { loadBundleMetrics } from '../quantization/accuracy/bundle-metrics.js'
 import type { Judging } from '../quantization/accuracy/choose-metric.js'
 import { judgeSpeed } from '../quantization/accuracy/judge-speed.js'
+import type { Metric } from '../quantization/accuracy/metric.js'
+import { isModuleName, loadMetricModule } from '../quantization/accuracy/metric-module.js'
 import { timeSessions } from '../quantization/accuracy/time-sessions.js'
 import { quantize } from '../quantization/pipeline.js'
 import { formatReport } from '../quantization/report/format-report.js'
@@ -41,6 +44,7 @@ interface Options {
   readonly count: number
   readonly maxDrop?: number
   readonly metric: QuantizeSettings['metric']
+  readonly metricModules?: boolean
   readonly keepFloat?: readonly string[]
   readonly equalization: QuantizeSettings['equalization']
   readonly channelAlignment: QuantizeSettings['channel_alignment']
@@ -92,6 +96,7 @@ export function quantizeCommand(context: CliContext): Command {
     .addOption(choices('--estimator <name>', 'range estimator of activations', 'range_estimator'))
     .addOption(choices('--metric <name>', 'what is judged: a metric by name, or a module that exports one', 'metric'))
     .option('--count <n>', 'calibration samples used at most', numberOption({ low: 1, high: 100_000, integer: true }), 300)
+    .option('--metric-modules', 'run metrics that the bundle brings as .mjs files: code of whoever made it')
     .option('--max-drop <share>', 'share of the metric that int8 may lose (0.01 = one point)', numberOption({ low: 0, high: 1 }))
     .option('--keep-float <node...>', 'names of nodes that stay float')
     .addOption(choices('--equalization <when>', 'cross-layer equalization with bias absorption', 'equalization'))
@@ -139,7 +144,7 @@ async function run(path: string, options: Options, context: CliContext): Promise
       heldOut,
       spec,
       settings,
-      judging: judgingOf(bundle),
+      judging: { ...judgingOf(bundle), modules: await metricModules(options, bundle, settings) },
       engine,
       onProgress: (stage, share) => progress.show({ label: stage, share }),
       signal: context.signal,
@@ -194,7 +199,9 @@ function settingsOf(options: Options, { manifest }: Bundle): QuantizeSettings {
     range_estimator: options.estimator,
     samples: options.count,
     max_drop: options.maxDrop ?? manifest.max_drop,
+    drop: manifest.drop ?? 'absolute',
     metric: options.metric,
+    metrics: manifest.metrics ?? [],
     keep_float: options.keepFloat ?? [],
     equalization: options.equalization,
     channel_alignment: options.channelAlignment,
@@ -205,6 +212,13 @@ function settingsOf(options: Options, { manifest }: Bundle): QuantizeSettings {
     weight_range: options.weightRange,
     threads: options.threads,
   })
+}
+
+/** A module that the command line names, beside those that the bundle brings. @throws ERR_QUANT_METRIC_MODULE, ERR_QUANT_METRIC */
+async function metricModules(options: Options, bundle: Bundle, settings: QuantizeSettings): Promise<ReadonlyMap<string, Metric>> {
+  const { metric, metricModules = false } = options
+  const brought = await loadBundleMetrics({ bundle, settings, modules: metricModules ? 'allowed' : 'forbidden' })
+  return isModuleName(metric) ? new Map([...brought, [metric, await loadMetricModule(resolve(metric))]]) : brought
 }
 
 const judgingOf = ({ manifest, alphabet }: Bundle): Judging => ({

@@ -135,6 +135,11 @@ export const Config = z.strictObject({
       memory_mb: restarts(z.number().min(256).default(1536), 'nothing', 'MiB of the job worker'),
       timeout_s: restarts(z.number().min(10).default(7200), 'nothing', 'seconds'),
       keep: restarts(z.int().min(1).default(100), 'nothing', 'finished jobs kept'),
+      metric_modules: restarts(
+        z.boolean().default(false),
+        'nothing',
+        'run metrics that a bundle brings as .mjs files: code of whoever made the bundle, with the rights of the job worker',
+      ),
     })
     .prefault({}),
   capture: z

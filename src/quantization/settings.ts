@@ -1,15 +1,8 @@
 import { z } from 'zod'
+import { MetricDemand } from '../samples/manifest.js'
 
 /** `auto`: where what was tried before it leaves a doubt, always under the preset `accuracy`; `on`: always, with what it gained in the report. */
 const Switch = z.enum(['auto', 'on', 'off'])
-
-/** A metric beside the first that int8 is held to, with its own allowance. */
-export const MetricDemand = z.strictObject({
-  name: z.string().min(1).describe('a metric of the catalog, or the path of a module that exports one'),
-  max_drop: z.number().min(0).max(1).describe('what it may lose'),
-  drop: z.enum(['absolute', 'relative']).default('absolute'),
-})
-export type MetricDemand = z.infer<typeof MetricDemand>
 
 /** Everything that a quantization can be told; all of it is written into the report. Names follow POT where it had one (quantization.md 4.10). */
 export const QuantizeSettings = z.strictObject({

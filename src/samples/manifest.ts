@@ -43,6 +43,14 @@ export const CaptureSettings = z.strictObject({
 })
 export type CaptureSettings = z.infer<typeof CaptureSettings>
 
+/** A metric beside the first that int8 is held to, with its own allowance. */
+export const MetricDemand = z.strictObject({
+  name: z.string().min(1).max(200).describe('a metric of the catalog, or a module'),
+  max_drop: z.number().min(0).max(1).describe('what it may lose'),
+  drop: z.enum(['absolute', 'relative']).default('absolute'),
+})
+export type MetricDemand = z.infer<typeof MetricDemand>
+
 /** `model.json` of a bundle. `{}` beside one .onnx is enough. */
 export const Manifest = z.strictObject({
   version: z.literal(1).default(1),
@@ -66,6 +74,7 @@ export const Manifest = z.strictObject({
     .describe(
       'a metric of the catalog (top1, topk:5, f1, auc, cer, map, ...), or a module of the bundle (./my-metric.mjs); default: top1 for classification, text for text, rmse for regression, map for detection with labelled boxes, else signal',
     ),
+  metrics: z.array(MetricDemand).optional().describe('further metrics that int8 is held to, each with its own allowance'),
   alphabet: z.array(z.string()).optional().describe('text: symbol of each class of a CTC output, class 0 is blank; or see alphabet_file'),
   alphabet_file: z
     .string()
@@ -73,6 +82,7 @@ export const Manifest = z.strictObject({
     .describe('text: file in the bundle, one symbol a line, class 0 (blank) not in it, a space appended at the end'),
   output: z.string().optional().describe('the output that is judged; default: the first'),
   max_drop: z.number().min(0).max(1).default(0.01).describe('share of the metric that int8 may lose'),
+  drop: z.enum(['absolute', 'relative']).optional().describe('how max_drop is meant for metrics between 0 and 1; default: absolute'),
   batch: z.int().min(1).max(256).default(1).describe('requests that one inference may carry; 1 = off'),
   durability: z.enum(['none', 'broker', 'journal']).default('journal').describe('what a QoS 1 request survives'),
   order: z.enum(['any', 'strict']).default('any'),

@@ -16,6 +16,8 @@ export interface WorkerSettings {
   readonly threads: number
   readonly memory_mb: number
   readonly timeout_s: number
+  /** Metrics that a bundle brings as code may run in the worker. */
+  readonly metric_modules: boolean
 }
 
 /** Runs one task in a process of its own at the lowest priority. @throws ERR_WORKER_MEMORY, ERR_WORKER_GONE, ERR_ABORTED, or what the task throws */

@@ -39,9 +39,12 @@ async function execute({ models, capture, engine, settings }: JudgeOptions, cont
         engine,
         settings: QuantizeSettings.parse({
           metric: manifest.metric ?? 'auto',
+          metrics: manifest.metrics ?? [],
+          drop: manifest.drop ?? 'absolute',
           max_drop: version.judgement?.max_drop ?? manifest.max_drop,
           threads: settings().threads,
         }),
+        metricModules: settings().metric_modules,
         heldOut: { kind: 'captured', samples: splitSamples(samples, version.samples ?? 0).heldOut },
         int8: models.paths(job.model, version.version).model,
         folder,

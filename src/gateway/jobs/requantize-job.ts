@@ -83,11 +83,14 @@ class Requantize {
         preset,
         range_estimator,
         metric,
+        metrics: manifest.metrics ?? [],
         samples: wanted,
         max_drop: this.#request.max_drop ?? manifest.max_drop,
+        drop: manifest.drop ?? 'absolute',
         threads: settings().threads,
       }),
       ...this.#places(samples, wanted),
+      metricModules: settings().metric_modules,
       folder,
     }
   }

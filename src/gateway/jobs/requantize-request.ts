@@ -1,8 +1,16 @@
 import { z } from 'zod'
+import { isMetricName, metricNames } from '../../quantization/accuracy/catalog.js'
 import { QuantizeSettings } from '../../quantization/settings.js'
 import { ModelName } from '../../samples/manifest.js'
 
-const { preset, scheme, range_estimator, metric } = QuantizeSettings.shape
+const { preset, scheme, range_estimator } = QuantizeSettings.shape
+
+/** Whoever may send a command may not name code to run: modules come by model.json alone. */
+const metric = z
+  .string()
+  .refine(name => name === 'auto' || isMetricName(name), { error: `expected auto or one of ${metricNames.join(', ')}` })
+  .default('auto')
+  .describe('auto, or a metric of the catalog')
 
 /** Body of the `requantize` command, and what its job is told. */
 export const RequantizeRequest = z.strictObject({

@@ -17,7 +17,7 @@ export async function runJudge(task: JudgeTask, onProgress: OnProgress): Promise
     float,
     int8,
     samples,
-    judging: judgingOf(bundle),
+    judging: await judgingOf(bundle, task),
     settings,
     onProgress: share => onProgress('judge', share),
   })

@@ -25,7 +25,7 @@ export async function runQuantize(task: QuantizeTask, onProgress: OnProgress): P
     bytes: bytes.byteLength,
     samples: calibration,
     heldOut,
-    judging: judgingOf(bundle),
+    judging: await judgingOf(bundle, task),
     spec,
     settings,
     engine: engineNamed(task.engine),

@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { loadBundleMetrics } from '../../quantization/accuracy/bundle-metrics.js'
 import type { Judging } from '../../quantization/accuracy/choose-metric.js'
 import type { Bundle } from '../../samples/bundle.js'
 import { encodeRequest } from '../../samples/encode-request.js'
@@ -12,9 +13,15 @@ import { type SamplePlace, type TimingRequest, taskFiles, type WorkerTask } from
 /** Part of a bundle's own samples that judges when the site has too few. */
 const archiveHeldOut = 1 / 3
 
-/** What the bundle says of the task, for the judge. */
-export function judgingOf({ manifest: { task, metric, output }, alphabet }: Bundle): Judging {
+/** What the bundle says of the task, for the judge. @throws ERR_QUANT_METRIC, ERR_QUANT_METRIC_MODULE */
+export async function judgingOf(
+  bundle: Bundle,
+  { metricModules, settings }: Pick<WorkerTask, 'metricModules' | 'settings'>,
+): Promise<Judging> {
+  const { manifest, alphabet } = bundle
+  const { task, metric, output } = manifest
   return {
+    modules: await loadBundleMetrics({ bundle, settings, modules: metricModules ? 'allowed' : 'forbidden' }),
     task,
     ...(metric === undefined ? {} : { metric }),
     ...(output === undefined ? {} : { output }),

@@ -21,6 +21,8 @@ interface TaskFields {
   readonly engine: string
   readonly settings: QuantizeSettings
   readonly heldOut: SamplePlace
+  /** True: metrics that the bundle brings as modules may run. */
+  readonly metricModules: boolean
   /** Where the results go, under the names of `taskFiles`. */
   readonly folder: string
 }

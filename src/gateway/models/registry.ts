@@ -2,6 +2,7 @@ import type { DeviceWorker } from '../../engines/worker/device-worker.js'
 import { QuantdError } from '../../errors.js'
 import type { Device } from '../../hardware/device.js'
 import { logger } from '../../log.js'
+import { moduleFiles } from '../../quantization/accuracy/bundle-metrics.js'
 import type { Judgement } from '../../quantization/report/report.js'
 import type { Bundle } from '../../samples/bundle.js'
 import type { Manifest } from '../../samples/manifest.js'
@@ -89,6 +90,8 @@ export class ModelRegistry implements Models {
   async load(path: string, { name, signal }: { name?: string; signal?: AbortSignal } = {}): Promise<ModelRecord> {
     const bundle = await this.#loaded.files.readBundle(path, name)
     try {
+      // Throws for metrics that are neither of the catalog nor files of the bundle.
+      moduleFiles(bundle)
       return await this.#loaded.alone(bundle.name, () => this.#install(bundle, signal))
     } finally {
       await bundle.close()

@@ -35,6 +35,16 @@ export const metricNames: readonly string[] = [
   ...metricFamilies.map(({ name }) => `${name}:NUMBER`),
 ].sort()
 
+export function isMetricName(name: string): boolean {
+  try {
+    metricNamed(name)
+    return true
+  } catch {
+    // The reason matters to whoever asks for the metric, not here.
+    return false
+  }
+}
+
 /** Its name, or its name, a colon and a number. @throws ERR_QUANT_METRIC naming the nearest that is known */
 export function metricNamed(name: string): Metric {
   const plain = metrics.find(metric => metric.name === name)

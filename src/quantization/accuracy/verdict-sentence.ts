@@ -29,7 +29,7 @@ function sentenceOf({ metric, by, float, int8, drop, max_drop, kind, drop_kind =
   if (metric === 'signal') return `noise ${percent(int8)} of the signal (${decibels(1, int8).toFixed(1)} dB), ${percent(max_drop)} allowed`
   if (kind === 'error')
     return `${metric} ${float.toFixed(4)} in float, ${int8.toFixed(4)} in int8: ${percent(drop)} more, ${percent(max_drop)} allowed`
-  if (by === 'float' && drop_kind === 'absolute' && kind === 'share') {
+  if (by === 'float' && drop_kind === 'absolute' && kind === 'share' && float === 1) {
     const like = ['agreement', 'text'].includes(metric) ? 'int8 answers as float does in' : `${metric} against float`
     const of = ['agreement', 'text'].includes(metric) ? ' of the items' : ''
     return `${like} ${percent(int8)}${of}, ${percent(1 - max_drop)} wanted`
