@@ -3,6 +3,8 @@ import type { DeviceSpec } from '../hardware/device-spec.js'
 import { emulateFakeQuantize } from './lowering/fake-quantize/emulate-fake-quantize.js'
 import { insertFakeQuantize } from './lowering/fake-quantize/insert-fake-quantize.js'
 import { type LowerOptions, lower } from './lowering/lower.js'
+import type { GivenQuantizers } from './placement/given-quantizers.js'
+import type { MeasuredCosts } from './placement/measured-costs.js'
 import { placeOpenvino } from './placement/openvino/place-openvino.js'
 import { place } from './placement/place.js'
 import type { Placement } from './placement/placement.js'
@@ -15,9 +17,20 @@ export interface Lowered {
   readonly evaluated: Model
 }
 
+export interface TargetPlacing {
+  readonly graph: Graph
+  readonly shapes: Shapes
+  /** Nodes that stay float, by name, and why. */
+  readonly keepFloat: ReadonlyMap<string, string>
+  /** Quantizers that the model brought along; absent = none. */
+  readonly given?: GivenQuantizers
+  /** Times measured on ONNX Runtime; other engines do not look at them. */
+  readonly costs?: MeasuredCosts
+}
+
 /** What the kind of a device spec decides: where quantizers stand and what they are written as. The same for every candidate of one quantization. */
 export interface Target {
-  place(graph: Graph, shapes: Shapes, keepFloat: ReadonlyMap<string, string>): Placement
+  place(options: TargetPlacing): Placement
   lower(options: LowerOptions): Lowered
   /** Steps that activations and weights may have (`assignParameters`, `quantizeWeights`). */
   readonly scales: DeviceSpec['scales']
@@ -36,7 +49,7 @@ export function targetOf({ spec, weightRange }: TargetOptions): Target {
     return {
       scales,
       evaluation: 'emulated',
-      place: (graph, shapes, keepFloat) => placeOpenvino({ graph, shapes, keepFloat, spec }),
+      place: ({ costs: _, ...options }) => placeOpenvino({ ...options, spec }),
       lower: options => {
         const result = insertFakeQuantize({ ...options, scales })
         return { result, evaluated: emulateFakeQuantize(result) }
@@ -47,7 +60,7 @@ export function targetOf({ spec, weightRange }: TargetOptions): Target {
   return {
     scales,
     evaluation: 'native',
-    place: (graph, shapes, keepFloat) => place({ graph, shapes, keepFloat, ops, weightRange }),
+    place: options => place({ ...options, ops, weightRange }),
     lower: options => {
       const result = lower(options)
       return { result, evaluated: result }

@@ -37,6 +37,7 @@ export function assignParameters(options: AssignOptions): Map<string, Activation
   const { placement, statistics, estimatorOf, refined } = options
   const parameters = new Map<string, ActivationParameters>()
   const rangeOfOne = (quantizer: Quantizer): Range => {
+    if (quantizer.fixed !== undefined) return rangeOf(quantizer.fixed)
     const estimator = estimatorOf(quantizer)
     const observed = statistics.ranges.get(quantizer.value)
     invariant(observed !== undefined, `value ${quantizer.value} was not observed`)

@@ -1,5 +1,6 @@
 import type { Graph } from '../../../graph/graph.js'
 import { isOp, type Node } from '../../../graph/node.js'
+import { constantData } from '../../../graph/tensor/tensor.js'
 import type { DeviceSpec } from '../../../hardware/device-spec.js'
 import { isConstant } from '../scan-units.js'
 import type { Shapes } from '../shapes.js'
@@ -43,7 +44,7 @@ export function hoist(options: HoistOptions): Hoisted {
     const configs = perTensor(options, shared(readers))
     if (readers.length === 0 || !wantedByAll || configs.length === 0) continue
     const linear = readers.some(read => read.linear)
-    if (isOp(node, 'Concat') && !linear) continue
+    if (sources.length > 1 && !linear) continue
     moving.add(node)
     for (const output of outputs) byValue.delete(output)
     for (const value of sources) byValue.set(value, [...(byValue.get(value) ?? []), { node, value, configs, linear }])
@@ -54,8 +55,18 @@ export function hoist(options: HoistOptions): Hoisted {
 /** Values whose quantizers do the work of one behind `node`; undefined where none can move up through it. */
 function sourcesOf({ graph, shapes, spec }: HoistOptions, node: Node): readonly string[] | undefined {
   const isFloat = (value: string) => shapes.has(value) && !isConstant(graph, value)
-  if (isOp(node, 'Concat')) return spec.unify.includes('Concat') && node.inputs.every(isFloat) ? [...new Set(node.inputs)] : undefined
+  if (isOp(node, 'Concat')) {
+    const data = node.inputs.filter(isFloat)
+    const others = node.inputs.filter(value => !isFloat(value))
+    return spec.unify.includes('Concat') && data.length > 0 && others.every(value => isZero(graph, value)) ? [...new Set(data)] : undefined
+  }
   return isAgnostic(graph, node) && isFloat(node.inputs[0]!) ? [node.inputs[0]!] : undefined
+}
+
+/** Channels added by a constant of zeros are on every grid. */
+function isZero(graph: Graph, value: string): boolean {
+  const tensor = graph.constant(value)
+  return tensor?.dtype === 'float32' && (constantData(tensor) as Float32Array).every(each => each === 0)
 }
 
 /** Configurations that all readers take, in the order of the first one. */

@@ -1,12 +1,13 @@
 import type { Graph } from '../../../graph/graph.js'
 import { isOp, type Node } from '../../../graph/node.js'
+import { findDetectionHead } from '../find-detection-head.js'
 import { findSqueezeExcite } from '../find-squeeze-excite.js'
 import { isConstant } from '../scan-units.js'
 import { isActivation, isAgnostic, isScaleShift } from './op-classes.js'
 
 /** Operators inside of patterns that stay float as a whole (quantization.md 4.3), with the reason. */
 export function ignoredPatterns(graph: Graph): Map<Node, string> {
-  const ignored = new Map<Node, string>()
+  const ignored = findDetectionHead(graph)
   for (const node of findSqueezeExcite(graph)) {
     ignored.set(node, 'gate of a squeeze-excite block: no time in it, and it scales whole channels')
   }

@@ -3,6 +3,7 @@ import { floatAttribute, isOp, type Node } from '../../../graph/node.js'
 import type { DeviceSpec } from '../../../hardware/device-spec.js'
 import type { ActivationMode, Range } from '../../ranges/affine.js'
 import { countMacs } from '../count-macs.js'
+import { type GivenQuantizers, givenOfUnits, noGivenQuantizers } from '../given-quantizers.js'
 import type { PlacedLayer, Placement, Quantizer } from '../placement.js'
 import { isConstant, scalarOf } from '../scan-units.js'
 import type { Shapes } from '../shapes.js'
@@ -20,6 +21,8 @@ export interface PlaceOpenvinoOptions {
   /** Nodes that stay float, by name, and why. */
   readonly keepFloat: ReadonlyMap<string, string>
   readonly spec: Pick<DeviceSpec, 'ops' | 'quantizers' | 'unify'>
+  /** Quantizers that the model brought along; absent = none. */
+  readonly given?: GivenQuantizers
 }
 
 /** Codes of 0..1 in 256 steps: what Softmax and Sigmoid give (quantization.md 6.2). */
@@ -30,17 +33,17 @@ const unitInterval = { scale: 1 / 256, zeroPoint: 0 }
  * take the same. Every quantizer is `entering`: readers that are no units go on reading the float value. What convolutions and products give has no quantizer
  * of its own: bias, activation and residual sum stay whole behind them, where the low-precision transformations fuse them (quantization.md 4.2, 5).
  */
-export function placeOpenvino({ graph, shapes, keepFloat, spec }: PlaceOpenvinoOptions): Placement {
+export function placeOpenvino({ graph, shapes, keepFloat, spec, given = noGivenQuantizers }: PlaceOpenvinoOptions): Placement {
   const linear = linearUnits(graph, shapes)
   const refused = ignoredPatterns(graph)
   for (const node of graph.nodes) {
     const reason = keepFloat.get(node.name)
     if (reason !== undefined) refused.set(node, reason)
   }
-  const reads = wantedReads({ graph, shapes, ops: spec.ops, linear, refused })
+  const reads = wantedReads({ graph, shapes, ops: spec.ops, linear, refused, given })
   const hoisted = hoist({ graph, shapes, spec, reads, refused })
   const units = placedUnits({ graph, shapes, spec, linear, hoisted })
-  const quantizers = placeQuantizers({ graph, shapes, spec, units, hoisted })
+  const quantizers = placeQuantizers({ graph, shapes, spec, units, hoisted, given })
   return { units, quantizers, layers: placedLayers({ graph, shapes, spec, linear, units, refused }) }
 }
 
@@ -96,10 +99,12 @@ interface QuantizerFields {
   readonly spec: PlaceOpenvinoOptions['spec']
   readonly units: ReadonlyMap<Node, Unit>
   readonly hoisted: Hoisted
+  readonly given: GivenQuantizers
 }
 
 /** In graph order, so that what a moving operator hands on follows what it reads. */
-function placeQuantizers({ graph, shapes, spec, units, hoisted }: QuantizerFields): Map<string, Quantizer> {
+function placeQuantizers({ graph, shapes, spec, units, hoisted, given }: QuantizerFields): Map<string, Quantizer> {
+  const brought = givenOfUnits(units, given)
   const groups = unifiedGroups({ graph, units, spec, values: new Set(hoisted.reads.keys()) })
   const quantizers = new Map<string, Quantizer>()
   const entering = (value: string): void => {
@@ -111,6 +116,11 @@ function placeQuantizers({ graph, shapes, spec, units, hoisted }: QuantizerField
     const channels = group === undefined && configs[0]!.granularity === 'per-channel'
     const modes = configs.filter(({ granularity }) => (granularity === 'per-channel') === channels).map(({ mode }) => mode)
     const producer = graph.producer(value)
+    const learnt = brought.get(value)
+    if (learnt !== undefined) {
+      quantizers.set(value, { value, root: value, at: 'entering', signed: false, fixed: learnt, given: true })
+      return
+    }
     quantizers.set(value, {
       value,
       root: value,

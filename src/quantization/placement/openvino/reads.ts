@@ -1,6 +1,7 @@
 import type { Graph } from '../../../graph/graph.js'
 import { isOp, type Node } from '../../../graph/node.js'
 import type { DeviceSpec } from '../../../hardware/device-spec.js'
+import type { GivenQuantizers } from '../given-quantizers.js'
 import { isConstant } from '../scan-units.js'
 import type { Shapes } from '../shapes.js'
 import type { Form, Unit } from '../unit.js'
@@ -22,6 +23,8 @@ export interface ReadOptions {
   readonly linear: ReadonlyMap<Node, Unit>
   /** Operators that stay float, and why; reasons found here are added. */
   readonly refused: Map<Node, string>
+  /** What the model brought along stays, also where no quantizer would be. */
+  readonly given: GivenQuantizers
 }
 
 /** Reads of every operator that computes on quantized inputs, in graph order: the places where quantizers start (quantization.md 4.2). */
@@ -101,7 +104,7 @@ class Flow {
       .filter(({ product }) => product !== undefined)
       .sort((a, b) => this.#position.get(b.product!)! - this.#position.get(a.product!)!)
     const whole = fused[0]?.value
-    const others = node.inputs.filter(value => value !== whole)
+    const others = node.inputs.filter(value => value !== whole || this.#options.given.activations.has(value))
     return others.length === 0 ? node.inputs : others
   }
 
