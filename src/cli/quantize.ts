@@ -36,6 +36,9 @@ interface Options {
   readonly samples: string
   readonly out: string
   readonly heldOut?: string
+  readonly validation?: string
+  readonly maxReverts?: number
+  readonly rankingSamples?: number
   readonly device?: string
   readonly preset: QuantizeSettings['preset']
   readonly scheme: QuantizeSettings['scheme']
@@ -83,6 +86,10 @@ export function quantizeCommand(context: CliContext): Command {
     .requiredOption('--samples <path>', 'calibration samples: .npz, .npy or a folder of images')
     .requiredOption('--out <dir>', 'folder of the result')
     .option('--held-out <path>', 'samples to judge on (default: those of --samples beyond the first --count)')
+    .option(
+      '--validation <path>',
+      'accuracy-aware: samples that each step is held to (default: labelled calibration samples, else half of the held-out ones)',
+    )
     .option('--device <spec>', 'name of a file in devices/ (default: the one that this host matches)')
     .addOption(
       choices(
@@ -92,7 +99,13 @@ export function quantizeCommand(context: CliContext): Command {
       ),
     )
     .addOption(choices('--scheme <name>', 'scheme of activations', 'scheme'))
-    .addOption(choices('--pipeline <name>', 'order of work', 'pipeline'))
+    .addOption(choices('--pipeline <name>', 'accuracy-aware: layers are kept float until the allowed drop holds', 'pipeline'))
+    .option(
+      '--ranking-samples <n>',
+      'accuracy-aware: items that layers are ranked on, at most',
+      numberOption({ low: 1, high: 100_000, integer: true }),
+    )
+    .option('--max-reverts <n>', 'accuracy-aware: steps at most', numberOption({ low: 1, high: 10_000, integer: true }))
     .addOption(choices('--estimator <name>', 'range estimator of activations', 'range_estimator'))
     .addOption(choices('--metric <name>', 'what is judged: a metric by name, or a module that exports one', 'metric'))
     .option('--count <n>', 'calibration samples used at most', numberOption({ low: 1, high: 100_000, integer: true }), 300)
@@ -135,6 +148,9 @@ async function run(path: string, options: Options, context: CliContext): Promise
         ? subset(all, range(samples.count, all.count))
         : await openSamples(options.heldOut, { inputs, manifest: bundle.manifest })
     opened.push(heldOut)
+    const validation =
+      options.validation === undefined ? undefined : await openSamples(options.validation, { inputs, manifest: bundle.manifest })
+    if (validation !== undefined) opened.push(validation)
     const { bytes: quantized, report } = await quantize({
       model,
       sha256: createHash('sha256').update(bytes).digest('hex'),
@@ -142,11 +158,12 @@ async function run(path: string, options: Options, context: CliContext): Promise
       bytes: bytes.byteLength,
       samples,
       heldOut,
+      ...(validation === undefined ? {} : { validation }),
       spec,
       settings,
       judging: { ...judgingOf(bundle), modules: await metricModules(options, bundle, settings) },
       engine,
-      onProgress: (stage, share) => progress.show({ label: stage, share }),
+      onProgress: (stage, share, etaS) => progress.show({ label: stage, share, etaS }),
       signal: context.signal,
     })
     mkdirSync(options.out, { recursive: true })
@@ -196,6 +213,8 @@ function settingsOf(options: Options, { manifest }: Bundle): QuantizeSettings {
     preset: options.preset,
     scheme: options.scheme,
     pipeline: options.pipeline,
+    ranking_samples: options.rankingSamples,
+    max_reverts: options.maxReverts,
     range_estimator: options.estimator,
     samples: options.count,
     max_drop: options.maxDrop ?? manifest.max_drop,

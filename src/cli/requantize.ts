@@ -7,6 +7,7 @@ interface Options extends VerbOptions {
   readonly samples?: number
   readonly source?: string
   readonly scheme?: string
+  readonly pipeline?: string
   readonly maxDrop?: number
   readonly metric?: string
   readonly activate?: string
@@ -21,6 +22,12 @@ export function requantizeCommand(context: CliContext): Command {
     .option('--samples <count>', 'samples to calibrate on', numberOption({ low: 1, integer: true }))
     .addOption(new Option('--source <source>', 'where the samples come from').choices(['captured', 'bundle']))
     .addOption(new Option('--scheme <scheme>', 'quantization scheme').choices(['auto', 'symmetric', 'asymmetric']))
+    .addOption(
+      new Option('--pipeline <name>', 'accuracy-aware: keep layers float until the allowed drop holds').choices([
+        'default',
+        'accuracy-aware',
+      ]),
+    )
     .option('--max-drop <share>', 'share of the metric that int8 may lose', numberOption({ low: 0, high: 1 }))
     .option('--metric <name>', 'metric that judges')
     .addOption(new Option('--activate <when>', 'auto: when it is good enough; manual: never by itself').choices(['auto', 'manual']))
@@ -28,8 +35,8 @@ export function requantizeCommand(context: CliContext): Command {
     .option('--detach', 'print the job and return at once')
   return gatewayVerb<Options>(command, context, {
     verb: 'requantize',
-    body: ([model], { samples, source, scheme, maxDrop, metric, activate, device }) =>
-      given({ model, samples, source, scheme, max_drop: maxDrop, metric, activate, devices: device }),
+    body: ([model], { samples, source, scheme, pipeline, maxDrop, metric, activate, device }) =>
+      given({ model, samples, source, scheme, pipeline, max_drop: maxDrop, metric, activate, devices: device }),
     done: () => 'nothing to do\n',
   })
 }

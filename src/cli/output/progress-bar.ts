@@ -15,9 +15,10 @@ export function drawProgress({ label, share, etaS }: Progress): string {
   const bounded = Math.min(1, Math.max(0, share ?? 0))
   const full = Math.round(bounded * cells)
   const percent = share === undefined ? '     ' : `${String(Math.round(bounded * 100)).padStart(3)} %`
-  const left = etaS === undefined || etaS <= 0 ? '' : `  ${Math.ceil(etaS)} s left`
-  return `[${'#'.repeat(full)}${'-'.repeat(cells - full)}] ${percent}  ${label}${left}`
+  return `[${'#'.repeat(full)}${'-'.repeat(cells - full)}] ${percent}  ${label}${left(etaS)}`
 }
+
+const left = (etaS: number | undefined) => (etaS === undefined || etaS <= 0 ? '' : `  ${Math.ceil(etaS)} s left`)
 
 /** Progress on stderr: one line redrawn in place on a terminal, else one line per stage, so that a log stays short. */
 export class ProgressBar {
@@ -34,7 +35,7 @@ export class ProgressBar {
       this.#context.err(`\r\u001b[K${drawProgress(progress).slice(0, (this.#context.columns ?? 80) - 1)}`)
       this.#drawn = true
     } else if (progress.label !== this.#label) {
-      this.#context.err(`${progress.label}\n`)
+      this.#context.err(`${progress.label}${left(progress.etaS)}\n`)
     }
     this.#label = progress.label
   }

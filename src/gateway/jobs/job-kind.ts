@@ -5,6 +5,8 @@ export interface JobUpdate {
   /** 0..1 of the whole job. */
   readonly progress: number
   readonly metrics?: NonNullable<Job['metrics']>
+  /** Seconds that the rest may take, where the work knows better than its share tells. */
+  readonly etaS?: number
 }
 
 export interface JobContext {

@@ -1,5 +1,8 @@
+import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { errorCode, errorMessage } from '../../errors.js'
+import { logger } from '../../log.js'
 import { runLimited } from '../../process/limited-child.js'
 import { judgeSpeed } from '../../quantization/accuracy/judge-speed.js'
 import type { Judgement } from '../../quantization/report/report.js'
@@ -7,6 +10,8 @@ import type { Models } from '../models/model.js'
 import type { JobContext } from './job-kind.js'
 import { jobProgress } from './progress.js'
 import { type JudgeAnswer, type JudgeTask, type QuantizeAnswer, type QuantizeTask, taskFiles, type WorkerEvent } from './worker-task.js'
+
+const log = logger('gateway/jobs')
 
 /** Paired rounds of a timing: enough for an interval of a few percent on a busy gateway. */
 const timingRounds = 101
@@ -20,10 +25,30 @@ export interface WorkerSettings {
   readonly metric_modules: boolean
 }
 
-/** Runs one task in a process of its own at the lowest priority. @throws ERR_WORKER_MEMORY, ERR_WORKER_GONE, ERR_ABORTED, or what the task throws */
-export async function askJobWorker(task: QuantizeTask, context: JobContext, settings: WorkerSettings): Promise<QuantizeAnswer>
-export async function askJobWorker(task: JudgeTask, context: JobContext, settings: WorkerSettings): Promise<JudgeAnswer>
+/** What the worker answered, and how often it had to be started. */
+export type Asked<T> = T & { readonly starts: 1 | 2 }
+
+/**
+ * Runs one task in a process of its own at the lowest priority. A worker that ends before it answers and left a checkpoint is started once more and goes on
+ * from there. @throws ERR_WORKER_MEMORY, ERR_WORKER_GONE, ERR_ABORTED, or what the task throws
+ */
+export async function askJobWorker(task: QuantizeTask, context: JobContext, settings: WorkerSettings): Promise<Asked<QuantizeAnswer>>
+export async function askJobWorker(task: JudgeTask, context: JobContext, settings: WorkerSettings): Promise<Asked<JudgeAnswer>>
 export async function askJobWorker(
+  task: QuantizeTask | JudgeTask,
+  context: JobContext,
+  settings: WorkerSettings,
+): Promise<Asked<JudgeAnswer>> {
+  try {
+    return { ...(await runWorker(task, context, settings)), starts: 1 }
+  } catch (error) {
+    if (errorCode(error) !== 'ERR_WORKER_GONE' || !existsSync(join(task.folder, taskFiles.checkpoint))) throw error
+    log.warn({ job: context.job.job_id, error: errorMessage(error) }, 'job worker ended before it answered, goes on from its checkpoint')
+  }
+  return { ...(await runWorker(task, context, settings)), starts: 2 }
+}
+
+async function runWorker(
   task: QuantizeTask | JudgeTask,
   { signal, update }: JobContext,
   { memory_mb, timeout_s }: WorkerSettings,
@@ -38,8 +63,8 @@ export async function askJobWorker(
     nice: 19,
     oomScore: 1000,
     onEvent: event => {
-      const { stage, progress } = event.meta as WorkerEvent
-      update(jobProgress(stage, progress))
+      const { stage, progress, etaS } = event.meta as WorkerEvent
+      update({ ...jobProgress(stage, progress), ...(etaS === undefined ? {} : { etaS }) })
     },
   })
   // Our own worker, compiled against the same types.

@@ -7,7 +7,7 @@ import { QuantizeSettings } from '../../quantization/settings.js'
 import type { Capture, CapturedSample } from '../calibration/capture.js'
 import type { Models } from '../models/model.js'
 import type { JobContext, JobKind, JobOutcome } from './job-kind.js'
-import { askJobWorker, judgementMetrics, judgeTimed, type WorkerSettings } from './job-worker.js'
+import { type Asked, askJobWorker, judgementMetrics, judgeTimed, type WorkerSettings } from './job-worker.js'
 import { jobProgress } from './progress.js'
 import { RequantizeRequest } from './requantize-request.js'
 import { fewestHeldOut, splitSamples } from './split-samples.js'
@@ -68,7 +68,7 @@ class Requantize {
     const { models, engine, spec, settings } = this.#options
     const { job, folder } = this.#context
     const { manifest, inputs } = models.get(job.model)
-    const { scheme, preset, range_estimator, samples: wanted } = this.#request
+    const { scheme, preset, pipeline, range_estimator, samples: wanted } = this.#request
     const metric = this.#request.metric === 'auto' ? (manifest.metric ?? 'auto') : this.#request.metric
     return {
       do: 'quantize',
@@ -81,6 +81,7 @@ class Requantize {
       settings: QuantizeSettings.parse({
         scheme,
         preset,
+        pipeline,
         range_estimator,
         metric,
         metrics: manifest.metrics ?? [],
@@ -121,7 +122,7 @@ class Requantize {
     return { calibration: { kind: 'archive', path, part: 'calibration' }, heldOut: judge }
   }
 
-  async #decide(answer: QuantizeAnswer): Promise<JobOutcome> {
+  async #decide(answer: Asked<QuantizeAnswer>): Promise<JobOutcome> {
     const { models } = this.#options
     const { job, folder, signal, update } = this.#context
     const metrics = metricsOf(answer, answer.judgement)
@@ -131,10 +132,15 @@ class Requantize {
     update(jobProgress('time', 0))
     const judgement = await judgeTimed({ ...answer, models, version }, this.#context)
     await models.judge(job.model, version, judgement)
-    const outcome = { version, sentence: judgement.sentence, metrics: metricsOf(answer, judgement) }
+    const sentence = [
+      judgement.sentence,
+      ...(answer.aware === undefined ? [] : [`accuracy-aware: ${answer.aware}`]),
+      ...restartOf(answer),
+    ].join('; ')
+    const outcome = { version, sentence, metrics: metricsOf(answer, judgement) }
     if (judgement.verdict === 'refused') return { ...outcome, state: 'rejected' }
     const why = this.#whyNotActivated(judgement)
-    if (why !== undefined) return { ...outcome, state: 'succeeded', sentence: `${why}: ${judgement.sentence}` }
+    if (why !== undefined) return { ...outcome, state: 'succeeded', sentence: `${why}: ${sentence}` }
     signal.throwIfAborted()
     update(jobProgress('switch', 0))
     await models.activate(job.model, version)
@@ -149,6 +155,9 @@ class Requantize {
     return undefined
   }
 }
+
+const restartOf = ({ starts }: Asked<QuantizeAnswer>): readonly string[] =>
+  starts === 1 ? [] : ['the worker ended once and went on from its checkpoint']
 
 function metricsOf({ coverage, calibration, heldOut }: QuantizeAnswer, judgement: Judgement): NonNullable<JobOutcome['metrics']> {
   return { ...judgementMetrics(judgement), coverage, calibration, held_out: heldOut }

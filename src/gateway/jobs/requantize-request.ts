@@ -3,7 +3,7 @@ import { isMetricName, metricNames } from '../../quantization/accuracy/catalog.j
 import { QuantizeSettings } from '../../quantization/settings.js'
 import { ModelName } from '../../samples/manifest.js'
 
-const { preset, scheme, range_estimator } = QuantizeSettings.shape
+const { preset, pipeline, scheme, range_estimator } = QuantizeSettings.shape
 
 /** Whoever may send a command may not name code to run: modules come by model.json alone. */
 const metric = z
@@ -18,6 +18,7 @@ export const RequantizeRequest = z.strictObject({
   devices: z.array(z.string().min(1).max(64)).min(1).default(['*']).describe('devices to quantize for, by id or pattern'),
   scheme,
   preset,
+  pipeline,
   range_estimator,
   metric,
   samples: z.int().min(10).max(10_000).default(300).describe('calibration samples at most'),

@@ -7,7 +7,7 @@ const updateEveryMs = 1_000
 const etaFrom = 0.05
 
 /** An update with the seconds that the rest may take, from the share that is done. */
-export interface TimedUpdate extends JobUpdate {
+export interface TimedUpdate extends Omit<JobUpdate, 'etaS'> {
   readonly etaS: number | undefined
 }
 
@@ -52,6 +52,7 @@ export class UpdateLimiter {
     this.#waiting = undefined
     this.#emittedAt = this.#clock.now()
     const elapsedS = (this.#clock.now() - this.#startedAt) / 1000
-    this.#emit({ ...update, etaS: update.progress < etaFrom ? undefined : (elapsedS / update.progress) * (1 - update.progress) })
+    const byShare = update.progress < etaFrom ? undefined : (elapsedS / update.progress) * (1 - update.progress)
+    this.#emit({ ...update, etaS: update.etaS ?? byShare })
   }
 }

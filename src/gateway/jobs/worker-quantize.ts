@@ -8,6 +8,7 @@ import { readModel } from '../../graph/onnx/read.js'
 import type { OnProgress } from '../../quantization/contract.js'
 import { quantize } from '../../quantization/pipeline.js'
 import { readBundle } from '../../samples/bundle.js'
+import { fileCheckpoint } from './file-checkpoint.js'
 import { judgingOf, openPlace, writeTimingRequest } from './worker-samples.js'
 import { type QuantizeAnswer, type QuantizeTask, taskFiles } from './worker-task.js'
 
@@ -29,6 +30,7 @@ export async function runQuantize(task: QuantizeTask, onProgress: OnProgress): P
     spec,
     settings,
     engine: engineNamed(task.engine),
+    checkpoint: fileCheckpoint(join(folder, taskFiles.checkpoint)),
     onProgress,
   })
   invariant(report.judgement !== undefined, 'the pipeline judges what it quantizes')
@@ -38,7 +40,8 @@ export async function runQuantize(task: QuantizeTask, onProgress: OnProgress): P
     judgement: report.judgement,
     coverage: report.coverage,
     calibration: report.samples.calibration,
-    heldOut: heldOut.count,
+    heldOut: report.samples.held_out,
+    ...(report.accuracy_aware === undefined ? {} : { aware: report.accuracy_aware.sentence }),
     request: await writeTimingRequest(task, heldOut.count > 0 ? heldOut : calibration),
   }
 }

@@ -45,6 +45,8 @@ export type WorkerTask = QuantizeTask | JudgeTask
 export interface WorkerEvent {
   readonly stage: Stage
   readonly progress: number
+  /** Seconds that the pipeline may still take, where it knows. */
+  readonly etaS?: number
 }
 
 /** How the file `taskFiles.request`, one sample as a request, is encoded. */
@@ -59,10 +61,12 @@ export interface JudgeAnswer {
 }
 
 export interface QuantizeAnswer extends JudgeAnswer {
+  /** Steps of an accuracy-aware run in one sentence. */
+  readonly aware?: string
   readonly coverage: number
   readonly calibration: number
   readonly heldOut: number
 }
 
 /** Names of the worker's files. */
-export const taskFiles = { model: 'model.onnx', report: 'report.json', request: 'request.bin' } as const
+export const taskFiles = { model: 'model.onnx', report: 'report.json', request: 'request.bin', checkpoint: 'checkpoint.json' } as const

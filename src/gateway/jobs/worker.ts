@@ -13,4 +13,5 @@ const channel = parentChannel(async ({ meta }) => {
   return { meta: answer, body: noBody }
 })
 
-const onProgress: OnProgress = (stage, progress) => channel.notify({ stage, progress } satisfies WorkerEvent)
+const onProgress: OnProgress = (stage, progress, etaS) =>
+  channel.notify({ stage, progress, ...(etaS === undefined ? {} : { etaS }) } satisfies WorkerEvent)
