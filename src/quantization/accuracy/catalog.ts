@@ -7,6 +7,7 @@ import { cer } from './cer.js'
 import { cosine } from './cosine.js'
 import { f1, thresholdF1 } from './f1.js'
 import type { Metric, MetricFamily } from './metric.js'
+import { regions } from './regions.js'
 import { rmse } from './rmse.js'
 import { signal } from './signal.js'
 import { text } from './text.js'
@@ -27,7 +28,7 @@ export const metrics = [
 ] as const satisfies readonly Metric[]
 
 /** Those that take a number behind their name: `topk:5`. */
-export const metricFamilies = [averagePrecisionAt, thresholdF1, topK] as const satisfies readonly MetricFamily[]
+export const metricFamilies = [averagePrecisionAt, regions, thresholdF1, topK] as const satisfies readonly MetricFamily[]
 
 /** For help texts and messages. */
 export const metricNames: readonly string[] = [

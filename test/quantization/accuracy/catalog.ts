@@ -33,6 +33,6 @@ test('names are unlike, and every family has metrics of its name', async t => {
   t.equal(new Set(names).size, names.length)
   t.same(
     metricFamilies.map(family => family.make(family.name === 'topk' ? 3 : 0.5).name),
-    ['map:0.5', 'f1:0.5', 'topk:3'],
+    ['map:0.5', 'regions:0.5', 'f1:0.5', 'topk:3'],
   )
 })
