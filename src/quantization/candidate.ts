@@ -79,6 +79,7 @@ export class CandidateMaker {
       mode: recipe.mode,
       estimatorOf: estimatorFor(model, recipe.estimator),
       refined: recipe.refined ?? new Map(),
+      ...(recipe.tuned?.ranges === undefined ? {} : { tuned: recipe.tuned.ranges }),
     })
     const linear = [...placement.units.values()].filter(unit => unit.form === 'linear')
     const weights = new Map(linear.map(unit => [unit.main, recipe.tuned?.weights.get(unit.main) ?? this.#weightsOf(unit)]))

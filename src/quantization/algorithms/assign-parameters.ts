@@ -28,6 +28,8 @@ export interface AssignOptions {
   readonly estimatorOf: (quantizer: Quantizer) => RangeEstimator
   /** What estimators with a second look chose (`refineRanges`), by value; where they did not, their gathered range holds. */
   readonly refined: ReadonlyMap<string, Range>
+  /** Ranges that tuning worked out (`tuneRanges`), by value: they go before every estimator, and before what is known of Softmax and Sigmoid. */
+  readonly tuned?: ReadonlyMap<string, Range>
   /** power-of-two: the next step up that a shift computes. */
   readonly scales?: 'any' | 'power-of-two'
 }
@@ -36,7 +38,10 @@ export interface AssignOptions {
 export function assignParameters(options: AssignOptions): Map<string, ActivationParameters> {
   const { placement, statistics, estimatorOf, refined } = options
   const parameters = new Map<string, ActivationParameters>()
+  const tunedRange = ({ value, given }: Quantizer) => (given === true ? undefined : options.tuned?.get(value))
   const rangeOfOne = (quantizer: Quantizer): Range => {
+    const tuned = tunedRange(quantizer)
+    if (tuned !== undefined) return clipped(tuned, quantizer)
     if (quantizer.fixed !== undefined) return rangeOf(quantizer.fixed)
     const estimator = estimatorOf(quantizer)
     const observed = statistics.ranges.get(quantizer.value)
@@ -48,14 +53,15 @@ export function assignParameters(options: AssignOptions): Map<string, Activation
     if (quantizer.root !== quantizer.value) {
       const shared = parameters.get(quantizer.root)!
       parameters.set(quantizer.value, { ...shared, quantize: shared.dequantize })
-    } else if (quantizer.fixed !== undefined) {
+    } else if (quantizer.fixed !== undefined && tunedRange(quantizer) === undefined) {
       parameters.set(quantizer.value, fixedParameters(stepped(quantizer.fixed, options.scales), quantizer))
     } else if (quantizer.axis !== undefined) {
       parameters.set(quantizer.value, perChannel(quantizer, options))
     } else {
       const ranges = (quantizer.group ?? [quantizer.value]).map(value => rangeOfOne(placement.quantizers.get(value)!))
       const range = { low: Math.min(...ranges.map(({ low }) => low)), high: Math.max(...ranges.map(({ high }) => high)) }
-      parameters.set(quantizer.value, { ...affines(range, quantizer, options), range, estimator: estimatorOf(quantizer).name })
+      const estimator = tunedRange(quantizer) === undefined ? estimatorOf(quantizer).name : 'tuned'
+      parameters.set(quantizer.value, { ...affines(range, quantizer, options), range, estimator })
     }
   }
   return parameters
