@@ -4,11 +4,13 @@ import { writeModel } from '../graph/onnx/write.js'
 import { constantData } from '../graph/tensor/tensor.js'
 import { type ActivationParameters, assignParameters } from './algorithms/assign-parameters.js'
 import { biasShift } from './algorithms/fast-bias-correction.js'
+import { givenWeights } from './algorithms/given-weights.js'
 import { type QuantizedWeights, quantizeWeights } from './algorithms/quantize-weights.js'
 import type { TunedLayers } from './algorithms/tuned-layers.js'
 import type { Basis } from './basis.js'
 import type { Codes } from './lowering/emitter.js'
 import { lower } from './lowering/lower.js'
+import type { GivenQuantizers } from './placement/given-quantizers.js'
 import { place } from './placement/place.js'
 import type { Placement, Quantizer } from './placement/placement.js'
 import type { Unit } from './placement/unit.js'
@@ -23,6 +25,8 @@ export interface CandidateContext {
   /** Operators that the device takes in int8. */
   readonly ops: ReadonlySet<string>
   readonly activationCodes: Codes
+  /** Quantizers that the model brought along; absent = none. */
+  readonly given?: GivenQuantizers
   /** Puts back what was unfolded to be quantized (`takeBranches`); absent = nothing was. */
   readonly refold?: (lowered: Model) => Model
 }
@@ -63,8 +67,9 @@ export class CandidateMaker {
       basis: { model, shapes },
       ops,
       weightRange,
+      given,
     } = this.context
-    return place({ graph: model.graph, shapes, keepFloat, ops, weightRange })
+    return place({ graph: model.graph, shapes, keepFloat, ops, weightRange, ...(given === undefined ? {} : { given }) })
   }
 
   make(recipe: Recipe): Candidate {
@@ -101,7 +106,9 @@ export class CandidateMaker {
   #weightsOf(unit: Unit): QuantizedWeights {
     const known = this.#weights.get(unit.main)
     if (known !== undefined) return known
-    const weights = quantizeWeights(this.context.basis.model.graph, unit, this.context.weightRange)
+    const { graph } = this.context.basis.model
+    const given = this.context.given?.weights.get(unit.weight ?? '')
+    const weights = given === undefined ? quantizeWeights(graph, unit, this.context.weightRange) : givenWeights(graph, unit.weight!, given)
     this.#weights.set(unit.main, weights)
     return weights
   }

@@ -10,6 +10,8 @@ export interface Grid {
   readonly axis: number | undefined
   /** Float 0 is a code in every channel. False: `zeroPoints` are rounded to the nearest. */
   readonly exact: boolean
+  /** The widest of the limits that the grid was read from; absent = its own ends. */
+  readonly limits?: { readonly low: number; readonly high: number }
   /** Scales that the limits of a channel could also have been made from, the likeliest first; absent where they leave no doubt. */
   readonly likelyScales?: ReadonlyMap<number, readonly number[]>
 }
@@ -43,7 +45,8 @@ export function gridOfLimits({ lows, highs, levels, axis }: Limits): Grid | unde
     scales[channel] = likely[0]!
     if (likely.length > 1) likelyScales.set(channel, likely)
   }
-  return { scales, zeroPoints, low: 0, high: top, axis, exact, likelyScales }
+  const limits = { low: Array.from(lows).reduce((a, b) => Math.min(a, b)), high: Array.from(highs).reduce((a, b) => Math.max(a, b)) }
+  return { scales, zeroPoints, low: 0, high: top, axis, exact, limits, likelyScales }
 }
 
 /**
@@ -78,7 +81,8 @@ export function sameGrid(a: Grid, b: Grid): boolean {
 }
 
 /** The ends of the widest channel in each direction. */
-export function widestRange({ scales, zeroPoints, low, high }: Grid): { readonly low: number; readonly high: number } {
+export function widestRange({ scales, zeroPoints, low, high, limits }: Grid): { readonly low: number; readonly high: number } {
+  if (limits !== undefined) return limits
   let from = Number.POSITIVE_INFINITY
   let to = Number.NEGATIVE_INFINITY
   scales.forEach((scale, channel) => {

@@ -36,6 +36,16 @@ export function givenBehind(given: Affine, clip: Range): Affine | undefined {
   return within ? { scale, zeroPoint } : undefined
 }
 
+/** `given` with the same parameters behind operators that only move values, also where they stay float: their results lie on the same grid. */
+export function givenBehindMoves(units: ReadonlyMap<Node, Unit>, given: GivenQuantizers): GivenQuantizers {
+  const activations = new Map(given.activations)
+  for (const { form, data, outputs } of units.values()) {
+    const moved = form === 'move' ? activations.get(data[0] ?? '') : undefined
+    if (moved !== undefined) for (const output of outputs) if (!activations.has(output)) activations.set(output, moved)
+  }
+  return { ...given, activations }
+}
+
 /**
  * Given parameters of every value that integer operators write, by value: behind a unit, else inside it, before what is folded. Operators that only move codes
  * hand theirs back to what they move: quantizing before them or after them is the same.

@@ -4,7 +4,7 @@ import { elementCount } from '../../graph/tensor/tensor.js'
 import { countMacs } from './count-macs.js'
 import { findDetectionHead } from './find-detection-head.js'
 import { findSqueezeExcite } from './find-squeeze-excite.js'
-import { type GivenQuantizers, givenOfUnits, noGivenQuantizers } from './given-quantizers.js'
+import { type GivenQuantizers, givenBehindMoves, givenOfUnits, noGivenQuantizers } from './given-quantizers.js'
 import type { PlacedLayer, Placement, Quantizer } from './placement.js'
 import { isConstant, scanUnits } from './scan-units.js'
 import type { Shapes } from './shapes.js'
@@ -34,9 +34,10 @@ const smallShare = 1 / 4
  * operators carried along as codes. An operator becomes integer when its data arrives as codes and its result is wanted as codes: in a float region
  * elementwise operators stay float (ort-fusion.md d).
  */
-export function place(options: PlaceOptions): Placement {
-  const { graph, shapes, given } = options
-  const units = scanUnits(graph, shapes, given)
+export function place(asked: PlaceOptions): Placement {
+  const { graph, shapes } = asked
+  const units = scanUnits(graph, shapes, asked.given)
+  const options = asked.given === undefined ? asked : { ...asked, given: givenBehindMoves(units, asked.given) }
   const refused = refusals(options, units)
   const capable = capableUnits(options, units, refused)
   const integer = wantedUnits(graph, units, capable)

@@ -14,8 +14,9 @@ import { foldModel, prepareModel } from '../../graph/passes/prepare.js'
 import { type ConstantTensor, constant, constantData, scalar } from '../../graph/tensor/tensor.js'
 import { subgraphsOf } from '../../graph/verify.js'
 import type { GivenQuantizers } from '../placement/given-quantizers.js'
-import type { Affine } from '../ranges/affine.js'
+import { type Affine, type Range, rangeOf } from '../ranges/affine.js'
 import { type ActivationGrid, activationGrid } from './activation-grid.js'
+import { isNonNegative } from './is-non-negative.js'
 import { Notes } from './notes.js'
 import { isDequantizeLinear, isQuantizeLinear, readQuantizePair, readStoredCodes } from './read-quantize-linear.js'
 import { settleQuantizers } from './settle-quantizers.js'
@@ -87,6 +88,8 @@ class Importer {
   readonly #replaced = new Map<Node, readonly Node[]>()
   /** Values that are read from elsewhere now. */
   readonly #reads = new Map<string, string>()
+  /** Values behind quantizers that start at zero. */
+  readonly #nonNegative = new Set<string>()
 
   constructor(graph: Graph, { opset, evaluate }: { opset: number; evaluate: Evaluate }) {
     this.#graph = graph
@@ -264,11 +267,22 @@ class Importer {
       add('Add', [number('summand', scale * (takes.zeroPoints[0]! - gives.zeroPoints[0]!))])
       this.notes.add('its codes are taken for other values than they were made of: a scale and shift in front of a plain quantizer', input)
     }
-    if (cut !== undefined) add('Clip', [number('low', cut.low), number('high', cut.high)])
+    const ends = cut ?? this.#actsAsRelu(affine, input)
+    if (ends !== undefined) add('Clip', [number('low', ends.low), number('high', ends.high)])
+    if (affine.zeroPoint === 0) this.#nonNegative.add(output)
     const name = graph.uniqueName(`${node.name}/quantizer`)
     added.push(makeNode({ name, opType: 'FakeQuantize', inputs: [value], outputs: [output] }))
     this.activations.set(name, affine)
     this.#replaced.set(node, added)
+  }
+
+  /**
+   * The range of a quantizer from zero up, where values below zero reach it: other tools leave out the Relu or Clip that its saturation stands for, and without
+   * it the float model would be another one. It folds into the operator before it.
+   */
+  #actsAsRelu(affine: Affine, input: string): Range | undefined {
+    const isGraphInput = this.#graph.producer(input) === undefined
+    return affine.zeroPoint !== 0 || isGraphInput || isNonNegative(this.#graph, input, this.#nonNegative) ? undefined : rangeOf(affine)
   }
 
   #bypass(node: Node, name: string): void {
