@@ -14,6 +14,7 @@ import { servingErrors } from './gateway/serving/errors.js'
 import { storeErrors } from './gateway/store/errors.js'
 import { journalErrors } from './gateway/store/journal-errors.js'
 import { graphErrors } from './graph/errors.js'
+import { irErrors } from './graph/ir/errors.js'
 import { onnxErrors } from './graph/onnx/errors.js'
 import { hardwareErrors } from './hardware/errors.js'
 import { openvinoErrors } from './hardware/openvino/errors.js'
@@ -33,6 +34,7 @@ export const errorTables = [
   graphErrors,
   hardwareErrors,
   httpErrors,
+  irErrors,
   jobErrors,
   journalErrors,
   modelErrors,

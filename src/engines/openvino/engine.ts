@@ -35,7 +35,7 @@ async function openSession(artifact: string | Uint8Array, options: OpenOptions):
 function openFile(path: string, options: OpenOptions): OpenvinoSession {
   try {
     const core = openCore()
-    return new OpenvinoSession(core, compile(core, path, options))
+    return compile(core, path, options)
   } catch (error) {
     throw new QuantdError('ERR_ENGINE_OPEN', `model '${path}': ${errorMessage(error)}`, { cause: error, details: { engine: 'openvino' } })
   }
@@ -44,7 +44,8 @@ function openFile(path: string, options: OpenOptions): OpenvinoSession {
 /** Precision hints by our names of types. */
 const precisions = { float32: 'f32', bfloat16: 'bf16', float16: 'f16' } as const
 
-function compile({ library, pointer }: Core, path: string, options: OpenOptions): Pointer {
+function compile(core: Core, path: string, options: OpenOptions): OpenvinoSession {
+  const { library, pointer } = core
   const { threads, device = 'CPU', precision = 'float32', hint = 'latency', cacheFolder, profile = false } = options
   const properties = {
     PERFORMANCE_HINT: hint.toUpperCase(),
@@ -59,7 +60,7 @@ function compile({ library, pointer }: Core, path: string, options: OpenOptions)
     const compiled: [Pointer | null] = [null]
     const variadic = pairs.flatMap(text => ['const char *', text])
     library.check('ov_core_compile_model', pointer, model, device, pairs.length, compiled, ...variadic)
-    return compiled[0]!
+    return new OpenvinoSession(core, { model, compiled: compiled[0]! })
   } finally {
     library.call('ov_model_free', model)
   }

@@ -5,7 +5,7 @@ import type { Pointer, ProfileEntry } from '../../hardware/openvino/library.js'
 import type { Session, TensorSpec } from '../engine.js'
 import { checkFeeds } from '../feeds.js'
 import type { Core } from './core.js'
-import { readPorts } from './ports.js'
+import { type PortsOf, readPorts } from './ports.js'
 
 /** Inferences that take longer run on a thread of the pool: the worker answers pings meanwhile. Below, the way there costs more than it saves. */
 const asyncFromMs = 2
@@ -28,13 +28,13 @@ export class OpenvinoSession implements Session {
   #lastMs = 0
   #closed = false
 
-  /** Owns `compiled` from here on. @throws ERR_OPENVINO */
-  constructor(core: Core, compiled: Pointer) {
+  /** Owns the compiled model from here on, and reads the names of its ports off the other one. @throws ERR_OPENVINO */
+  constructor(core: Core, ports: PortsOf) {
     this.#core = core
-    this.#compiled = compiled
-    this.inputs = Object.freeze(readPorts(core, compiled, 'input'))
-    this.outputs = Object.freeze(readPorts(core, compiled, 'output'))
-    this.#request = core.library.out<Pointer>('ov_compiled_model_create_infer_request', compiled)
+    this.#compiled = ports.compiled
+    this.inputs = Object.freeze(readPorts(core, ports, 'input'))
+    this.outputs = Object.freeze(readPorts(core, ports, 'output'))
+    this.#request = core.library.out<Pointer>('ov_compiled_model_create_infer_request', ports.compiled)
   }
 
   async infer(feeds: Readonly<Record<string, Tensor>>, wanted?: readonly string[]): Promise<Readonly<Record<string, Tensor>>> {

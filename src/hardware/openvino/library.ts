@@ -44,7 +44,7 @@ const prototypes = {
   ov_port_get_element_type: 'int ov_port_get_element_type(void *port, _Out_ int *type)',
   ov_port_get_partial_shape: 'int ov_port_get_partial_shape(void *port, _Out_ quantd_ov_partial_shape *shape)',
   ov_partial_shape_free: 'void ov_partial_shape_free(quantd_ov_partial_shape *shape)',
-  ov_model_inputs_size: 'int ov_model_inputs_size(void *model, _Out_ size_t *count)',
+  ov_model_const_output_by_index: 'int ov_model_const_output_by_index(void *model, size_t index, _Out_ void **port)',
   ov_model_const_input_by_index: 'int ov_model_const_input_by_index(void *model, size_t index, _Out_ void **port)',
   ov_compiled_model_create_infer_request: 'int ov_compiled_model_create_infer_request(void *compiled, _Out_ void **request)',
   ov_infer_request_free: 'void ov_infer_request_free(void *request)',

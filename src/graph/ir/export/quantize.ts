@@ -1,0 +1,43 @@
+import { intAttribute } from '../../node.js'
+import { constant, constantData } from '../../tensor/tensor.js'
+import type { ExportCall, ExportOp } from './export-call.js'
+
+/** FakeQuantize of the domain org.openvinotoolkit, which ONNX files carry as IR has it. */
+export function fakeQuantize(call: ExportCall): void {
+  call.result({
+    type: 'FakeQuantize',
+    data: { levels: intAttribute(call.node, 'levels', 256), auto_broadcast: 'numpy' },
+    inputs: [0, 1, 2, 3, 4].map(index => call.input(index)),
+  })
+}
+
+/** Constant int8 codes as compressed weights: Convert, then minus zero point, times scale (quantization.md 9.3, form 2). */
+function dequantizeLinear(call: ExportCall): void {
+  const { node, net } = call
+  const codes = call.constant(0)
+  const scale = call.constant(1)
+  if (codes === undefined || scale === undefined) throw call.refuse('only constants are dequantized in IR; activations carry FakeQuantize')
+  const rank = codes.shape.length
+  const given = intAttribute(node, 'axis', 1)
+  const axis = given < 0 ? given + rank : given
+  const perChannel = scale.shape.length === 1 && scale.shape[0] !== 1
+  const shape = Array.from({ length: perChannel ? rank : 0 }, (_, at) => (at === axis ? scale.shape[0]! : 1))
+  const convert = call.add('float', {
+    type: 'Convert',
+    data: { destination_type: 'f32' },
+    inputs: [call.input(0)],
+    outputs: [{ dtype: 'float32', dims: codes.shape }],
+  })
+  const factors = net.constant(`${node.name}/scale`, { ...scale, shape })
+  const zero = call.constant(2)
+  const zeros = zero === undefined ? [] : Array.from(constantData(zero) as ArrayLike<number>, Number)
+  if (zeros.every(value => value === 0)) {
+    call.result({ type: 'Multiply', data: { auto_broadcast: 'numpy' }, inputs: [convert, factors] })
+    return
+  }
+  const points = net.constant(`${node.name}/zero`, constant('float32', perChannel ? shape : [], Float32Array.from(zeros)))
+  const shifted = call.add('shifted', { type: 'Subtract', data: { auto_broadcast: 'numpy' }, inputs: [convert, points] })
+  call.result({ type: 'Multiply', data: { auto_broadcast: 'numpy' }, inputs: [shifted, factors] })
+}
+
+export const quantizeExports: Readonly<Record<string, ExportOp>> = { DequantizeLinear: dequantizeLinear }

@@ -1,0 +1,2 @@
+/** Domain of operators that OpenVINO has and ONNX does not: FakeQuantize above all. */
+export const openvinoDomain = 'org.openvinotoolkit'
