@@ -3,6 +3,7 @@ import type { AwareEntry } from '../report/report.js'
 import { Answers, type Checkpointing, identityOf, type Measured } from './checkpoint.js'
 import { type Compared, type Demand, demandsHold, formatDrop, formatValue, lossOf, worstDemand } from './demand.js'
 import { estimateSeconds } from './estimate.js'
+import { Forecast } from './forecast.js'
 import type { Group } from './group.js'
 import type { AwareHost, Measurement, Variant } from './host.js'
 import { mostRanked, noisiestGroups, rankGroups, type Scored } from './rank-groups.js'
@@ -26,7 +27,7 @@ export interface AwareProgress {
   readonly stage: 'evaluate' | 'rank' | 'revert'
   /** 0..1 of the stage; each time a stage begins anew, from 0. */
   readonly share: number
-  /** Seconds that the whole may still take, from the estimate; undefined before there is one. */
+  /** Seconds that the whole may still take, from the estimate and the pace so far; undefined before there is one. */
   readonly etaS: number | undefined
 }
 
@@ -62,6 +63,9 @@ class AwareRun {
   /** Of the last variant that was run on all items here, with what items answered. */
   #last: { readonly variant: Variant; readonly measurement: Measurement } | undefined
   #estimateS: number | undefined
+  #forecast: Forecast | undefined
+  /** Milliseconds of the first evaluation: what plans are made of. */
+  #unit = { openMs: 0, itemsMs: 0 }
   #reverts = 0
   /** Why some groups may not be made float. */
   #floored: string | undefined
@@ -211,10 +215,10 @@ class AwareRun {
 
   /** A variant on all items. */
   async #state(variant: Variant): Promise<State> {
-    const measured = await this.#answers.measured(questionOf(variant), async () => {
+    const measured = await this.#answer(questionOf(variant), this.#options.host.itemCount, async () => {
       const measurement = await this.#measure(variant, undefined)
       this.#last = { variant, measurement }
-      return measuredOf(measurement)
+      return measurement
     })
     return { variant, measured }
   }
@@ -222,7 +226,21 @@ class AwareRun {
   /** A variant on some items. */
   #on(variant: Variant, items: readonly number[]): Promise<Measured> {
     const question = `${questionOf(variant)} on ${identityOf(items).slice(0, 16)}`
-    return this.#answers.measured(question, async () => measuredOf(await this.#measure(variant, items)))
+    return this.#answer(question, items.length, () => this.#measure(variant, items))
+  }
+
+  /** Known from before or asked now; either way that much of the plan is done. */
+  async #answer(question: string, itemCount: number, ask: () => Promise<Measurement>): Promise<Measured> {
+    const { now, host } = this.#options
+    let tookMs: number | undefined
+    const measured = await this.#answers.measured(question, async () => {
+      const since = now()
+      const measurement = await ask()
+      tookMs = now() - since
+      return measuredOf(measurement)
+    })
+    this.#forecast?.done(this.#unit.openMs + (this.#unit.itemsMs * itemCount) / Math.max(1, host.itemCount), tookMs)
+    return measured
   }
 
   #measure(variant: Variant, items: readonly number[] | undefined): Promise<Measurement> {
@@ -234,6 +252,7 @@ class AwareRun {
   async #estimate(plain: State, groupCount: number): Promise<void> {
     const { host, rankingItems, maxReverts } = this.#options
     const { openMs, itemsMs } = plain.measured
+    this.#unit = { openMs, itemsMs }
     this.#estimateS = this.#holds(plain)
       ? 0
       : estimateSeconds({
@@ -245,12 +264,12 @@ class AwareRun {
           recipes: host.recipes.length - 1,
           maxReverts,
         })
+    this.#forecast = new Forecast(this.#estimateS * 1000)
     this.#progress('evaluate', 1 / host.recipes.length)
   }
 
   #progress(stage: AwareProgress['stage'], share: number): void {
-    const passed = (this.#options.now() - this.#startedAt) / 1000
-    const etaS = this.#estimateS === undefined ? undefined : Math.max(0, this.#estimateS - passed)
+    const etaS = this.#forecast === undefined ? undefined : this.#forecast.leftMs / 1000
     this.#options.onProgress?.({ stage, share, etaS })
   }
 

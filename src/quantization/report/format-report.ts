@@ -2,6 +2,8 @@ import type { Judgement, LayerEntry, Report } from './report.js'
 
 /** Layers named one by one in the text; `report.json` has all. */
 const listedLayers = 12
+/** Accuracy-aware steps in the text. */
+const listedSteps = 30
 
 /** `report.txt`: one page of plain text for whoever decides whether to trust the model. */
 export function formatReport(report: Report): string {
@@ -16,6 +18,7 @@ export function formatReport(report: Report): string {
     `weights      symmetric per channel, ${chosen.weight_range} range${settings.bias_correction !== 'off' ? ', biases corrected' : ''}`,
     `samples      ${samples.calibration} for calibration, ${samples.held_out} held out`,
     ...report.notes.map(note => `note         ${note}`),
+    ...awareLines(report.accuracy_aware),
     '',
     ...layerLines(report.layers),
     '',
@@ -37,6 +40,18 @@ function verdictLines(judgement: Judgement | undefined): string[] {
   return [
     `${verdict.toUpperCase().padEnd(12)} ${sentence}`,
     ...(figures.length === 0 ? [] : [`output       ${figures.join(', ')} (${items} items)`]),
+  ]
+}
+
+/** What the accuracy-aware pipeline came to, and every step on the way. */
+function awareLines(aware: Report['accuracy_aware']): string[] {
+  if (aware === undefined) return []
+  const times = `${aware.estimate_s.toFixed(0)} s were expected, ${aware.seconds.toFixed(0)} s taken, ${aware.items} items`
+  const more = aware.steps.length - listedSteps
+  return [
+    `aware        ${aware.sentence} (${times})`,
+    ...aware.steps.slice(0, listedSteps).map(({ step, sentence }) => `  ${step.padEnd(10)} ${sentence}`),
+    ...(more > 0 ? [`  and ${more} more steps`] : []),
   ]
 }
 

@@ -77,10 +77,12 @@ function recipesFrom(
   { maker, candidate }: Opened,
 ): [NamedRecipe, ...NamedRecipe[]] {
   const { recipe } = candidate
+  // Weights and biases that were tuned hold for the ranges that they were tuned under.
+  const { tuned: _, ...untuned } = recipe
   const changed: Recipe[] = [
-    ...estimators.filter(estimator => estimator !== recipe.estimator).map(estimator => ({ ...recipe, estimator })),
-    ...modes.filter(mode => mode !== recipe.mode).map(mode => ({ ...recipe, mode })),
-    ...(recipe.biasCorrection === 'fast' ? [{ ...recipe, biasCorrection: 'off' as const }] : []),
+    ...estimators.filter(estimator => estimator !== recipe.estimator).map(estimator => ({ ...untuned, estimator })),
+    ...modes.filter(mode => mode !== recipe.mode).map(mode => ({ ...untuned, mode })),
+    ...(recipe.biasCorrection === 'fast' ? [{ ...untuned, biasCorrection: 'off' as const }] : []),
   ]
   const named = (changed: Recipe): NamedRecipe => ({
     name: nameOf(maker, changed),

@@ -75,3 +75,19 @@ test('a model of many layers still fits a page', async t => {
   }))
   t.ok(formatReport({ ...report, layers }).split('\n').length < 60)
 })
+
+test('an accuracy-aware run is told by its result, its times and its steps, a page of them at most', async t => {
+  const step = (index: number) => ({ step: 'revert' as const, nodes: ['c'], metrics: { top1: 0.9 }, sentence: `'c${index}' in float` })
+  const aware = { reached: true, sentence: 'reached', estimate_s: 9.4, seconds: 12.6, items: 300, ranking_items: 100, kept: 0.9 }
+  const lines = (count: number) =>
+    formatReport({ ...report, accuracy_aware: { ...aware, steps: Array.from({ length: count }, (_, index) => step(index)) } })
+      .split('\n')
+      .filter(line => /^aware|in float|more steps/.test(line))
+  t.same(lines(2), [
+    'aware        reached (9 s were expected, 13 s taken, 300 items)',
+    "  revert     'c0' in float",
+    "  revert     'c1' in float",
+  ])
+  t.equal(lines(33).length, 32)
+  t.equal(lines(33).at(-1), '  and 3 more steps')
+})
