@@ -126,8 +126,7 @@ function thresholdTally(name: string, threshold: number): MetricTally {
       const values = realValues(output)
       if (typeof label === 'number') count(label, largest(values))
       else if (label === undefined) {
-        const wanted = realValues(float)
-        for (let i = 0; i < values.length; i += 1) countBinary(wanted[i]! > threshold, values[i]! > threshold)
+        countMaps(realValues(float), values)
       } else if (typeof label === 'string' || label.length !== values.length) throw labelMismatch(name, elementLabel.wanted, label)
       else for (let i = 0; i < values.length; i += 1) count(label[i]!, values[i]!)
       return named === before.named ? 1 : (2 * (both - before.both)) / (named - before.named)
@@ -136,6 +135,17 @@ function thresholdTally(name: string, threshold: number): MetricTally {
   }
   const count = (label: number, value: number) => {
     if (!isUnknown(label)) countBinary(label > 0.5, value > threshold)
+  }
+  const countMaps = (wanted: Float32Array | Float64Array, values: Float32Array | Float64Array) => {
+    let [shared, either] = [0, 0]
+    for (let i = 0; i < values.length; i += 1) {
+      const truth = wanted[i]! > threshold ? 1 : 0
+      const found = values[i]! > threshold ? 1 : 0
+      shared += truth & found
+      either += truth + found
+    }
+    both += shared
+    named += either
   }
   const countBinary = (truth: boolean, found: boolean) => {
     if (truth && found) both += 1
