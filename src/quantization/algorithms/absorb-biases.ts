@@ -11,13 +11,14 @@ const leastShare = 0.1
 
 /** The Relu whose output never comes down to zero in some channels, if the group has the form that bias absorption needs. */
 export function absorbingRelu(graph: Graph, group: ChannelGroup): Node | undefined {
-  const { makers, readers, between, summands } = group
+  const { makers, starts, readers, between, summands } = group
   const [maker] = makers
   const relus = between.filter(node => isOp(node, 'Relu'))
   const [relu] = relus
   const shifts = (node: Node) =>
     node === relu || isOp(node, 'Flatten', 'Reshape', 'Squeeze', 'Unsqueeze', 'Transpose', 'Identity', 'MaxPool') || isFullAverage(node)
-  if (maker === undefined || relu === undefined || makers.length > 1 || relus.length > 1 || summands.length > 0) return undefined
+  if (maker === undefined || relu === undefined || makers.length + starts.length > 1 || relus.length > 1 || summands.length > 0)
+    return undefined
   if (relu.inputs[0] !== maker.node.outputs[0] || !between.every(shifts) || !hasBiasPlace(graph, maker)) return undefined
   return readers.every(({ linear }) => !isPadded(linear.node) && hasBiasPlace(graph, linear)) ? relu : undefined
 }

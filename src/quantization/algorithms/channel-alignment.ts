@@ -21,7 +21,7 @@ const negligible = 1e-3
  */
 export const channelAlignment = defineFloatAlgorithm({
   name: 'channel_alignment',
-  wanted: ({ graph }, shapes) => pairs(graph, shapes).map(({ value, group }) => ({ value, axis: group.values.get(value)!.axis })),
+  wanted: ({ graph }, shapes) => pairs(graph, shapes).map(({ value }) => ({ value, axis: 1 })),
   apply({ model, shapes, channels }) {
     const graph = model.graph.clone()
     const shifts = new BiasShifts()
@@ -64,7 +64,7 @@ function pairs(graph: Graph, shapes: Shapes): Pair[] {
   return channelGroups(graph, shapes).flatMap(group => {
     const [maker] = group.makers
     const [reader] = group.readers
-    const alone = group.makers.length === 1 && group.readers.length === 1
+    const alone = group.makers.length === 1 && group.starts.length === 0 && group.readers.length === 1
     if (maker === undefined || reader === undefined || !alone || !isDirect(group) || !isAlignable(reader.linear.node)) return []
     return hasBiasPlace(graph, maker) ? [{ group, maker, reader, value: reader.value }] : []
   })

@@ -1,13 +1,13 @@
 import type { Graph } from '../../graph/graph.js'
-import { isOp, type Node } from '../../graph/node.js'
+import type { Node } from '../../graph/node.js'
 import { findSqueezeExcite } from '../placement/find-squeeze-excite.js'
 import type { Shapes } from '../placement/shapes.js'
-import type { ChannelObserved, ChannelWanted } from '../statistics/statistics.js'
 import { absorbBiases, absorbingRelu } from './absorb-biases.js'
-import { type ChannelGroup, channelGroups } from './channel-groups.js'
+import { type ChannelGroup, channelGroups, singleAxis } from './channel-groups.js'
 import { equalizingFactors } from './equalizing-factors.js'
 import { defineFloatAlgorithm, type FloatChange } from './float-algorithm.js'
-import { type Cells, cellsOf, type LinearWeights } from './linear-weights.js'
+import { codedValues, magnitudesOf } from './group-magnitudes.js'
+import { cellsKeeper } from './linear-weights.js'
 import { type ScaledGroup, scaleGroups } from './scale-groups.js'
 
 /**
@@ -23,18 +23,12 @@ export const crossLayerEqualization = defineFloatAlgorithm({
       const relu = absorbingRelu(graph, group)
       const coded = codedValues(group)
       const [output = ''] = relu?.outputs ?? []
-      return relu === undefined || coded.some(({ value }) => value === output)
-        ? coded
-        : [...coded, { value: output, axis: group.values.get(output)!.axis }]
+      const axis = relu === undefined ? undefined : singleAxis(group.values.get(output)!)
+      return axis === undefined || coded.some(({ value }) => value === output) ? coded : [...coded, { value: output, axis }]
     }),
   apply({ model, shapes, channels: observed }) {
     const graph = model.graph.clone()
-    const known = new Map<Node, Cells>()
-    const cells = (linear: LinearWeights): Cells => {
-      const found = known.get(linear.node) ?? cellsOf(linear)
-      known.set(linear.node, found)
-      return found
-    }
+    const cells = cellsKeeper()
     const { channels, changes: absorbed } = absorbBiases(graph, equalizedGroups(graph, shapes), observed)
     const scaled: ScaledGroup[] = []
     const changes: FloatChange[] = [...absorbed]
@@ -56,40 +50,19 @@ function equalizedGroups(graph: Graph, shapes: Shapes): ChannelGroup[] {
   return channelGroups(graph, shapes).filter(({ readers }) => !readers.every(({ linear }) => gates.has(linear.node)))
 }
 
-/** Values of the group that get a quantizer: what its readers read and what is added up. */
-function codedValues({ values, readers, between }: ChannelGroup): ChannelWanted[] {
-  const coded = new Set([
-    ...readers.map(({ value }) => value),
-    ...between.filter(node => isOp(node, 'Add', 'Sub', 'Mul', 'Div')).flatMap(({ inputs }) => inputs),
-  ])
-  return [...values].filter(([value]) => coded.has(value)).map(([value, { axis }]) => ({ value, axis }))
-}
-
-function magnitudesOf(group: ChannelGroup, channels: ReadonlyMap<string, ChannelObserved>): Float64Array {
-  const magnitudes = new Float64Array(group.channels)
-  for (const { value } of codedValues(group)) {
-    const { low, high } = channels.get(value)!
-    const { repeat } = group.values.get(value)!
-    for (let i = 0; i < high.length; i += 1) {
-      const channel = Math.floor(i / repeat)
-      magnitudes[channel] = Math.max(magnitudes[channel]!, high[i]!, -low[i]!)
-    }
-  }
-  return magnitudes
-}
-
 function changeOf(
-  { makers, readers, channels }: ChannelGroup,
+  { makers, starts, readers, channels }: ChannelGroup,
   { factors, noiseBefore, noiseAfter }: NonNullable<ReturnType<typeof equalizingFactors>>,
 ): FloatChange {
   const spread =
     factors.reduce((most, factor) => Math.max(most, factor), 0) /
     factors.reduce((least, factor) => Math.min(least, factor), Number.POSITIVE_INFINITY)
   const gain = 10 * Math.log10(noiseBefore / noiseAfter)
-  const names = (nodes: readonly LinearWeights[]) => nodes.map(({ node }) => node.name).join(', ')
+  const names = (nodes: readonly { readonly node: Node }[]) => nodes.map(({ node }) => node.name).join(', ')
+  const made = [...makers, ...starts]
   const read = readers.map(({ linear }) => linear)
   return {
-    nodes: [...new Set([...makers, ...read].map(({ node }) => node.name))],
-    what: `${channels} channels between ${names(makers)} and ${names(read)} equalized, by factors up to ${spread.toFixed(1)} apart: ${gain.toFixed(1)} dB less noise there by estimate`,
+    nodes: [...new Set([...made, ...read].map(({ node }) => node.name))],
+    what: `${channels} channels between ${names(made)} and ${names(read)} equalized, by factors up to ${spread.toFixed(1)} apart: ${gain.toFixed(1)} dB less noise there by estimate`,
   }
 }

@@ -6,6 +6,8 @@ export interface EqualizingOptions {
   /** Largest magnitude of each channel over all values of the group that a quantizer stands behind. */
   readonly magnitudes: Float64Array
   readonly cellsOf: (linear: LinearWeights) => Cells
+  /** Shares of the activations' spread that are moved into the weights, 0..1: each is tried. Absent: four of them. */
+  readonly exponents?: readonly number[]
 }
 
 export interface EqualizingFactors {
@@ -16,8 +18,7 @@ export interface EqualizingFactors {
   readonly noiseAfter: number
 }
 
-/** Shares of the activations' spread that are moved into the weights: each is tried. */
-const exponents = [0.25, 0.5, 0.75, 1] as const
+const allExponents = [0.25, 0.5, 0.75, 1] as const
 const mostRounds = 8
 /** Share of the noise that a round must take to be worth another one, and all rounds to be worth it: half a decibel. */
 const leastGain = 0.1
@@ -35,7 +36,7 @@ const quietest = 1e-3
  * against 36.9, fashion-resnet 33.2 against 37.3, fashion-elu 29.9 against 30.2 (without either: 10.3, 33.4, 30.2; asymmetric, min-max).
  */
 export function equalizingFactors(options: EqualizingOptions): EqualizingFactors | undefined {
-  const { group, magnitudes } = options
+  const { group, magnitudes, exponents = allExponents } = options
   const loudest = magnitudes.reduce((most, value) => Math.max(most, value), 0)
   if (!(loudest > 0) || !Number.isFinite(loudest)) return undefined
   let factors: Float64Array = new Float64Array(group.channels).fill(1)

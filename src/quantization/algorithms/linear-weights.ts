@@ -92,6 +92,16 @@ export function cellsOf({ values, outputs, seen, outputStride, inputStride, kern
   return cells
 }
 
+/** `cellsOf` that computes each operator's once. */
+export function cellsKeeper(): (linear: LinearWeights) => Cells {
+  const known = new Map<Node, Cells>()
+  return linear => {
+    const cells = known.get(linear.node) ?? cellsOf(linear)
+    known.set(linear.node, cells)
+    return cells
+  }
+}
+
 /** What to do to a linear operator, per channel; what is absent stays. */
 export interface LinearChange {
   /** Factor of the weights of each input channel. */

@@ -2,7 +2,7 @@ import type { Graph } from '../../graph/graph.js'
 import { changeNode, type Node } from '../../graph/node.js'
 import { constant } from '../../graph/tensor/tensor.js'
 import type { Shapes } from '../placement/shapes.js'
-import { type ChannelGroup, type GroupSummand, spreadConstant } from './channel-groups.js'
+import { type ChannelGroup, type GroupConstants, singleAxis, spreadConstant } from './channel-groups.js'
 import { changeLinear, dropUnread, type LinearWeights } from './linear-weights.js'
 
 export interface ScaledGroup {
@@ -12,7 +12,7 @@ export interface ScaledGroup {
 }
 
 /**
- * Divides the values of each group by its factors: weights and biases of its makers and constant summands are divided, weights of its readers multiplied. The
+ * Divides the values of each group by its factors: weights and biases of its makers, constants of its starts and its sums are divided, weights of its readers multiplied. The
  * function of the graph stays the same. Groups that share an operator (one by its data, one by its result) are scaled in one go.
  */
 export function scaleGroups(graph: Graph, shapes: Shapes, scaled: readonly ScaledGroup[]): void {
@@ -34,7 +34,7 @@ export function scaleGroups(graph: Graph, shapes: Shapes, scaled: readonly Scale
         Float64Array.from({ length: linear.inputs }, (_, channel) => factors[Math.floor(channel / repeat)]!),
       )
     }
-    for (const summand of group.summands) scaleSummand(graph, shapes, summand, factors)
+    for (const constants of [...group.starts, ...group.summands]) scaleConstants(graph, shapes, constants, factors)
   }
   for (const [node, linear] of linears) {
     const out = outputFactors.get(node)
@@ -43,19 +43,16 @@ export function scaleGroups(graph: Graph, shapes: Shapes, scaled: readonly Scale
   }
 }
 
-function scaleSummand(graph: Graph, shapes: Shapes, summand: GroupSummand, factors: Float64Array): void {
-  const { node, constant: name, place } = summand
-  const values = spreadConstant(graph, shapes, summand)!
-  const axesBehind = shapes.get(node.outputs[0]!)!.length - 1 - place.axis
-  const shape = [values.length, ...Array.from({ length: axesBehind }, () => 1)]
-  const scaled = graph.addConstant(
-    name,
-    constant(
-      'float32',
-      shape,
-      Float32Array.from(values, (value, channel) => value / factors[channel]!),
-    ),
+function scaleConstants(graph: Graph, shapes: Shapes, { node, names, place }: GroupConstants, factors: Float64Array): void {
+  const axesBehind = shapes.get(node.outputs[0]!)!.length - 1 - singleAxis(place)!
+  const scaled = new Map(
+    names.map(name => {
+      const values = spreadConstant(graph, shapes, { node, name, place })!
+      const shape = [values.length, ...Array.from({ length: axesBehind }, () => 1)]
+      const divided = Float32Array.from(values, (value, channel) => value / factors[channel]!)
+      return [name, graph.addConstant(name, constant('float32', shape, divided))] as const
+    }),
   )
-  graph.replaceNode(node, changeNode(node, { inputs: node.inputs.map(input => (input === name ? scaled : input)) }))
-  dropUnread(graph, name)
+  graph.replaceNode(node, changeNode(node, { inputs: node.inputs.map(input => scaled.get(input) ?? input) }))
+  for (const name of names) dropUnread(graph, name)
 }

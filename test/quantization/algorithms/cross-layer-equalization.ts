@@ -179,6 +179,65 @@ test('a residual stream is one group of all that adds to it and reads it', async
   t.ok(after > before + 3, `${before.toFixed(1)} dB, then ${after.toFixed(1)} dB`)
 })
 
+test('the values of an attention are balanced against what reads its heads, the keys are not', async t => {
+  const heads = [1, 6, 2, 2]
+  const columns = (seed: number) =>
+    f32(
+      [4, 4],
+      seededFloats(16, seed).map((value, i) => value * spread[i % 4]!),
+    )
+  const rows = f32(
+    [4, 5],
+    seededFloats(20, 9).map((value, i) => value / spread[Math.floor(i / 5)]!),
+  )
+  const model = buildModel({
+    inputs: { x: ['float32', [1, 6, 4]] },
+    outputs: { y: ['float32'] },
+    constants: {
+      q: columns(1),
+      k: columns(2),
+      v: columns(3),
+      vb: f32([4], spread),
+      o: rows,
+      heads: i64([4], heads),
+      flat: i64([3], [1, 6, 4]),
+    },
+    nodes: [
+      op('Softmax', ['x'], 'n'),
+      ...['q', 'k', 'v'].flatMap(name => [
+        op('MatMul', ['n', name], `${name}m`),
+        name === 'v' ? op('Add', ['vm', 'vb'], 'va') : op('Identity', [`${name}m`], `${name}a`),
+        op('Reshape', [`${name}a`, 'heads'], `${name}r`),
+        op('Transpose', [`${name}r`], `${name}t`, { perm: ints(name === 'k' ? [0, 2, 3, 1] : [0, 2, 1, 3]) }),
+      ]),
+      op('MatMul', ['qt', 'kt'], 's'),
+      op('Softmax', ['s'], 'p'),
+      op('MatMul', ['p', 'vt'], 'c'),
+      op('Transpose', ['c'], 'ct', { perm: ints([0, 2, 1, 3]) }),
+      op('Reshape', ['ct', 'flat'], 'cr'),
+      op('MatMul', ['cr', 'o'], 'y'),
+    ],
+  })
+  const sequences = [1, 2].map(seed => ({ x: floats([1, 6, 4], seed) }))
+  const { graph } = await assertApplied(t, { title: 'attention', algorithm, model, inputs: sequences, changes: 1 })
+  t.same([graph.producer('qm')!.inputs[1], graph.producer('km')!.inputs[1]], ['q', 'k'])
+})
+
+test('a sum of results whose channels lie on different axes is no group', async t => {
+  const model = modelOf({
+    constants: {
+      a: f32(
+        [6, 4, 1, 1],
+        seededFloats(24).map((value, i) => value * [64, 1, 16, 0.25, 1, 1][Math.floor(i / 4)]!),
+      ),
+      m: seeded([6, 6], 2),
+      b: seeded([5, 6, 1, 1], 3),
+    },
+    nodes: [op('Conv', ['x', 'a'], 'p'), op('MatMul', ['p', 'm'], 'q'), op('Add', ['p', 'q'], 's'), op('Conv', ['s', 'b'], 'y')],
+  })
+  await assertApplied(t, { title: 'axes', algorithm, model, inputs, changes: 0 })
+})
+
 test('weights and biases that another operator shares are left to it', async t => {
   const nodes = [
     op('Conv', ['x', 'a', 'ab'], 'p', padded),
