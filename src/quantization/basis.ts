@@ -3,7 +3,6 @@ import { isOp } from '../graph/node.js'
 import type { FloatChange } from './algorithms/float-algorithm.js'
 import type { QuantizeRequest } from './contract.js'
 import type { GivenQuantizers } from './placement/given-quantizers.js'
-import { place } from './placement/place.js'
 import type { Placement, Quantizer } from './placement/placement.js'
 import type { Shapes } from './placement/shapes.js'
 import { rangeEstimator } from './ranges/catalog.js'
@@ -11,6 +10,7 @@ import type { QuantizeSettings } from './settings.js'
 import { measureShapes } from './statistics/measure-shapes.js'
 import { observe } from './statistics/observe.js'
 import type { ChannelMeans, ChannelWanted, Statistics, StatisticsWanted } from './statistics/statistics.js'
+import { targetOf } from './target.js'
 
 /** What float algorithms made of the model, in order. */
 export interface AppliedAlgorithm {
@@ -80,8 +80,8 @@ export function statisticsWanted(
   { request, keepFloat, weightRange, given }: Pick<ObserveBasis, 'request' | 'keepFloat' | 'weightRange' | 'given'>,
 ): StatisticsWanted {
   const { spec, settings } = request
-  const ops = new Set(Object.keys(spec.ops))
-  const placement = place({ graph: model.graph, shapes, keepFloat, ops, weightRange, ...(given === undefined ? {} : { given }) })
+  const target = targetOf({ spec, weightRange })
+  const placement = target.place({ graph: model.graph, shapes, keepFloat, ...(given === undefined ? {} : { given }) })
   return ofPlacement(placement, { shapes, settings, given })
 }
 
@@ -90,26 +90,28 @@ export function statisticsWanted(
  * needed; channel means of what every linear operator reads.
  */
 function ofPlacement(
-  { quantizers, units }: Placement,
+  { quantizers, units, observed = [] }: Placement,
   { shapes, settings, given }: { shapes: Shapes; settings: QuantizeSettings; given: GivenQuantizers | undefined },
 ): StatisticsWanted {
   const isKnown = ({ value, fixed, given: brought }: Quantizer) =>
     fixed !== undefined && (brought !== true || given?.activations.has(value) === true)
-  const ranges = [...quantizers.values()].filter(quantizer => !isKnown(quantizer)).map(({ value }) => value)
+  const unknown = [...quantizers.values()].filter(quantizer => !isKnown(quantizer))
+  const ranges = [...unknown.map(({ value }) => value), ...observed]
   const means = new Map<string, ChannelMeans>()
   for (const { form, main, data } of units.values()) {
     if (form !== 'linear' || settings.bias_correction === 'off') continue
     const value = data[0]!
-    means.set(value, { value, axis: isOp(main, 'Conv') ? 1 : shapes.get(value)!.length - 1 })
+    means.set(value, { value, axis: isOp(main, 'Conv', 'ConvTranspose') ? 1 : shapes.get(value)!.length - 1 })
   }
   return {
     ranges,
-    nonNegative: new Set(ranges.filter(value => quantizers.get(value)!.clip?.low === 0)),
+    nonNegative: new Set(ranges.filter(value => quantizers.get(value)?.clip?.low === 0)),
     // Inputs of the model keep their extremes, whatever the estimator.
     reducers: needsQuantiles(settings) ? ['extremes', 'quantile'] : ['extremes'],
     quantile: settings.quantile,
     aggregation: settings.aggregation,
     means: [...means.values()],
+    channels: unknown.flatMap(({ value, axis }) => (axis === undefined ? [] : [{ value, axis }])),
   }
 }
 

@@ -1,32 +1,23 @@
-import type { Graph, Model } from '../graph/graph.js'
+import type { Model } from '../graph/graph.js'
 import type { DeviceSpec } from '../hardware/device-spec.js'
-import { emulateFakeQuantize } from './lowering/fake-quantize/emulate-fake-quantize.js'
+import { emulateQuantizers } from './lowering/fake-quantize/emulate-quantizers.js'
 import { insertFakeQuantize } from './lowering/fake-quantize/insert-fake-quantize.js'
+import { toFloat16 } from './lowering/float16/to-float16.js'
 import { type LowerOptions, lower } from './lowering/lower.js'
-import type { GivenQuantizers } from './placement/given-quantizers.js'
-import type { MeasuredCosts } from './placement/measured-costs.js'
+import { placeFloat16 } from './placement/float16/place-float16.js'
 import { placeOpenvino } from './placement/openvino/place-openvino.js'
-import { place } from './placement/place.js'
+import { type PlaceOptions, place } from './placement/place.js'
 import type { Placement } from './placement/placement.js'
-import type { Shapes } from './placement/shapes.js'
 
 export interface Lowered {
   /** What is written and served. */
   readonly result: Model
-  /** What ONNX Runtime runs to tell what the target will answer; `result` itself where that is ONNX Runtime. */
+  /** What ONNX Runtime runs to tell what the target will answer; `result` itself where ONNX Runtime runs that. */
   readonly evaluated: Model
 }
 
-export interface TargetPlacing {
-  readonly graph: Graph
-  readonly shapes: Shapes
-  /** Nodes that stay float, by name, and why. */
-  readonly keepFloat: ReadonlyMap<string, string>
-  /** Quantizers that the model brought along; absent = none. */
-  readonly given?: GivenQuantizers
-  /** Times measured on ONNX Runtime; other engines do not look at them. */
-  readonly costs?: MeasuredCosts
-}
+/** A graph with what is known of it; what the spec says is the target's own. */
+export type TargetPlacing = Omit<PlaceOptions, 'ops' | 'weightRange'>
 
 /** What the kind of a device spec decides: where quantizers stand and what they are written as. The same for every candidate of one quantization. */
 export interface Target {
@@ -44,25 +35,44 @@ export interface TargetOptions {
 }
 
 export function targetOf({ spec, weightRange }: TargetOptions): Target {
-  const { scales } = spec
-  if (spec.placement === 'openvino') {
-    return {
-      scales,
-      evaluation: 'emulated',
-      place: ({ costs: _, ...options }) => placeOpenvino({ ...options, spec }),
-      lower: options => {
-        const result = insertFakeQuantize({ ...options, scales })
-        return { result, evaluated: emulateFakeQuantize(result) }
-      },
-    }
-  }
-  const ops = new Set(Object.keys(spec.ops))
+  if (spec.precision === 'float16') return float16Target(spec)
+  return spec.placement === 'openvino' ? openvinoTarget(spec) : onnxruntimeTarget(spec, weightRange)
+}
+
+function onnxruntimeTarget({ ops, scales, engine }: DeviceSpec, weightRange: 'full' | 'half'): Target {
+  const names = new Set(Object.keys(ops))
   return {
     scales,
-    evaluation: 'native',
-    place: options => place({ ...options, ops, weightRange }),
+    evaluation: engine === null ? 'emulated' : 'native',
+    place: options => place({ ...options, ops: names, weightRange }),
     lower: options => {
       const result = lower(options)
+      return { result, evaluated: result }
+    },
+  }
+}
+
+function openvinoTarget(spec: DeviceSpec): Target {
+  const { scales } = spec
+  return {
+    scales,
+    evaluation: 'emulated',
+    place: ({ graph, shapes, keepFloat, given }) =>
+      placeOpenvino({ graph, shapes, keepFloat, spec, ...(given === undefined ? {} : { given }) }),
+    lower: options => {
+      const result = insertFakeQuantize({ ...options, scales })
+      return { result, evaluated: emulateQuantizers(result) }
+    },
+  }
+}
+
+function float16Target({ scales }: DeviceSpec): Target {
+  return {
+    scales,
+    evaluation: 'emulated',
+    place: ({ graph, shapes }) => placeFloat16(graph, shapes),
+    lower: ({ model }) => {
+      const result = toFloat16(model)
       return { result, evaluated: result }
     },
   }

@@ -39,4 +39,6 @@ export interface Placement {
   readonly units: ReadonlyMap<Node, Unit>
   readonly quantizers: ReadonlyMap<string, Quantizer>
   readonly layers: readonly PlacedLayer[]
+  /** Values whose ranges are wanted for the report alone, on a target where nothing is quantized. */
+  readonly observed?: readonly string[]
 }

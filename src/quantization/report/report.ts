@@ -40,6 +40,7 @@ export const AlgorithmEntry = z.strictObject({
   sentence: z.string(),
   gain_db: z.number().nullable().describe('signal-to-noise of the output with it less that without it; null where it was not measured'),
   changes: z.array(z.string()).describe('one sentence per place that it changed'),
+  places: z.array(z.array(z.string())).optional().describe('names of the nodes that each of `changes` touched'),
   seconds: z.number(),
 })
 export type AlgorithmEntry = z.infer<typeof AlgorithmEntry>
@@ -131,6 +132,10 @@ export const Report = z.strictObject({
   integer_kernels: z.record(z.string(), z.int()).describe('operators of the saved optimized graph, counted'),
   layers: z.array(LayerEntry),
   quantizers: z.array(QuantizerEntry),
+  observed: z
+    .array(z.strictObject({ tensor: z.string(), range: Range }))
+    .optional()
+    .describe('what activations span on a target of float16, where none is quantized'),
   algorithms: z.array(AlgorithmEntry).optional(),
   candidates: z.array(CandidateEntry).optional(),
   accuracy_aware: AwareEntry.optional(),

@@ -1,6 +1,8 @@
+import type { FoundQuantizer } from '../../../graph/fake-quantize/found-quantizer.js'
+import { readFakeQuantize } from '../../../graph/fake-quantize/read-fake-quantize.js'
 import type { Graph } from '../../../graph/graph.js'
-import { int, intAttribute, makeNode, type Node } from '../../../graph/node.js'
-import { constant, constantData } from '../../../graph/tensor/tensor.js'
+import { int, makeNode, type Node } from '../../../graph/node.js'
+import { constant } from '../../../graph/tensor/tensor.js'
 
 /** Domain under which OpenVINO's ONNX front end knows FakeQuantize (quantization.md 8.1). */
 export const fakeQuantizeDomain = 'org.openvinotoolkit'
@@ -39,29 +41,8 @@ export function fakeQuantizeNode({ graph, data, name, limits }: FakeQuantizeFiel
   })
 }
 
-export const isFakeQuantize = (node: Node | undefined): boolean =>
-  node?.opType === 'FakeQuantize' && [fakeQuantizeDomain, ''].includes(node.domain)
-
-/** The constant limits of a FakeQuantize node with their shape; undefined where they are computed or more than one axis has several. */
-export function readFakeQuantize(graph: Graph, node: Node) {
-  const tensors = node.inputs.slice(1, 5).map(name => graph.constant(name))
-  const [inputLow, inputHigh, outputLow, outputHigh] = tensors.map(tensor =>
-    tensor?.dtype === 'float32' ? (constantData(tensor) as Float32Array) : undefined,
-  )
-  if (inputLow === undefined || inputHigh === undefined || outputLow === undefined || outputHigh === undefined) return undefined
-  const shape = tensors.map(tensor => tensor!.shape).reduce((a, b) => (b.length > a.length ? b : a))
-  const wide = shape.flatMap((size, axis) => (size > 1 ? [axis] : []))
-  const count = Math.max(inputLow.length, inputHigh.length, outputLow.length, outputHigh.length)
-  if (wide.length > 1 || [inputLow, inputHigh, outputLow, outputHigh].some(({ length }) => length !== 1 && length !== count))
-    return undefined
-  return {
-    inputLow,
-    inputHigh,
-    outputLow,
-    outputHigh,
-    levels: intAttribute(node, 'levels', 256),
-    count,
-    /** Axis of the channels counted from the last one (-1), since limits align to the right; undefined = one range. */
-    axisFromEnd: wide.length === 0 ? undefined : wide[0]! - shape.length,
-  }
+/** A FakeQuantize whose limits have as many axes as its data, as `fakeQuantizeNode` writes them, or none; undefined where it is no affine quantizer. */
+export function readOwnQuantizer(graph: Graph, node: Node): FoundQuantizer | undefined {
+  const ranks = node.inputs.slice(1).map(name => graph.constant(name)?.shape.length ?? 0)
+  return readFakeQuantize(graph, node, Math.max(...ranks))
 }

@@ -1,10 +1,12 @@
 import { invariant, QuantdError } from '../../../errors.js'
+import { centredCodes } from '../../../graph/fake-quantize/grid-codes.js'
+import { isFakeQuantize } from '../../../graph/fake-quantize/read-fake-quantize.js'
 import type { Graph, Model } from '../../../graph/graph.js'
 import { isOp, type Node } from '../../../graph/node.js'
 import { roundHalfEven } from '../../../graph/tensor/round-half-even.js'
 import { constantData, type Tensor } from '../../../graph/tensor/tensor.js'
 import { clamp } from '../../ranges/affine.js'
-import { isFakeQuantize, readFakeQuantize } from '../fake-quantize/fake-quantize-node.js'
+import { readOwnQuantizer } from '../fake-quantize/fake-quantize-node.js'
 import { add, convolve, flatten, globalMean, type IntegerWeights, multiply, rectify } from './integer-ops.js'
 import { type Codes, exponentOf, type IntegerTensor, requantize } from './integer-tensor.js'
 
@@ -52,10 +54,9 @@ function evaluated(graph: Graph, node: Node, { given, feed }: Inputs): IntegerTe
 }
 
 function codesOf(graph: Graph, node: Node): Codes {
-  const limits = readFakeQuantize(graph, node)
-  invariant(limits?.count === 1 && limits.levels === 256, `quantizer '${node.name}' is not one of 256 levels`)
-  const step = (limits.inputHigh[0]! - limits.inputLow[0]!) / 255
-  return { exponent: exponentOf(step), zeroPoint: -limits.inputLow[0]! / step, lowest: 0, highest: 255 }
+  const grid = readOwnQuantizer(graph, node)?.takes
+  invariant(grid?.exact === true && grid.axis === undefined, `quantizer '${node.name}' is not one for a whole tensor`)
+  return { exponent: exponentOf(grid.scales[0]!), zeroPoint: grid.zeroPoints[0]!, lowest: grid.low, highest: grid.high }
 }
 
 /** Dividing by a power of two is exact, so floats round to codes as integers do. */
@@ -69,17 +70,18 @@ function quantizeFloats({ shape, data }: Tensor, { exponent, zeroPoint, lowest, 
 
 function weightsOf(graph: Graph, node: Node): IntegerWeights {
   const quantizer = graph.producer(node.inputs[1]!)
-  const limits = quantizer === undefined ? undefined : readFakeQuantize(graph, quantizer)
-  const tensor = quantizer === undefined ? undefined : graph.constant(quantizer.inputs[0]!)
-  invariant(limits !== undefined && tensor !== undefined, `product '${node.name}' has no quantized weights`)
-  const steps = Array.from(limits.inputHigh, high => (2 * high) / (limits.levels - 1))
+  const found = quantizer === undefined ? undefined : readOwnQuantizer(graph, quantizer)
+  const tensor = found === undefined ? undefined : graph.constant(found.input)
+  invariant(found !== undefined && tensor !== undefined, `product '${node.name}' has no quantized weights`)
   const { shape } = tensor
-  const inner =
-    limits.axisFromEnd === undefined ? 1 : shape.slice(shape.length + limits.axisFromEnd + 1).reduce((product, size) => product * size, 1)
-  const stepAt = (index: number) => steps[Math.floor(index / inner) % steps.length]!
-  const integers = Float64Array.from(constantData(tensor) as Float32Array, (value, index) => roundHalfEven(value / stepAt(index)))
+  const integers = Float64Array.from(centredCodes(constantData(tensor) as Float32Array, shape, found.takes))
   const bias = graph.constant(node.inputs[2] ?? '')
-  return { shape, integers, exponents: steps.map(exponentOf), bias: bias === undefined ? undefined : (constantData(bias) as Float32Array) }
+  return {
+    shape,
+    integers,
+    exponents: Array.from(found.takes.scales, exponentOf),
+    bias: bias === undefined ? undefined : (constantData(bias) as Float32Array),
+  }
 }
 
 function floats({ shape, integers, exponent, divisor }: IntegerTensor): Tensor {

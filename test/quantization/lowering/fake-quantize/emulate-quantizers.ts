@@ -4,7 +4,7 @@ import type { Model } from '../../../../src/graph/graph.js'
 import { int } from '../../../../src/graph/node.js'
 import { writeModel } from '../../../../src/graph/onnx/write.js'
 import { constantData } from '../../../../src/graph/tensor/tensor.js'
-import { emulateFakeQuantize } from '../../../../src/quantization/lowering/fake-quantize/emulate-fake-quantize.js'
+import { emulateQuantizers } from '../../../../src/quantization/lowering/fake-quantize/emulate-quantizers.js'
 import { fakeQuantizeDomain } from '../../../../src/quantization/lowering/fake-quantize/fake-quantize-node.js'
 import { asymmetricRange, symmetricRange } from '../../../../src/quantization/ranges/affine.js'
 import { fakeQuantize } from '../../../../src/quantization/ranges/fake-quantize.js'
@@ -72,7 +72,7 @@ const cases: Readonly<Record<string, Limits>> = {
   symmetric: { low: [symmetric.low], high: [symmetric.high] },
   asymmetric: { low: [asymmetric.low], high: [asymmetric.high] },
   unsigned: { low: [0], high: [6] },
-  'per channel': { low: [symmetric.low, 0], high: [symmetric.high, 2], shape: [2, 1] },
+  'per channel': { low: [symmetric.low, 0], high: [symmetric.high, 2], shape: [1, 2, 1] },
   'narrow range': { low: [-2], high: [2], levels: 255 },
   'few levels': { low: [-2], high: [2], levels: 16 },
   requantizing: { low: [-2], high: [2], outLow: [0], outHigh: [10] },
@@ -81,7 +81,7 @@ const cases: Readonly<Record<string, Limits>> = {
 
 for (const [name, limits] of Object.entries(cases)) {
   test(`the emulation of a ${name} quantizer is the reference but for ties`, async t => {
-    const emulation = emulateFakeQuantize(model(limits))
+    const emulation = emulateQuantizers(model(limits))
     t.notOk(emulation.graph.nodes.some(({ opType }) => opType === 'FakeQuantize'))
     t.notOk(emulation.opsets.has(fakeQuantizeDomain))
     const { largest, moved } = distances(await answers(emulation), limits)
@@ -91,14 +91,14 @@ for (const [name, limits] of Object.entries(cases)) {
 }
 
 test('around a zero that is a code it is QuantizeLinear and DequantizeLinear, kept from what reads them', async t => {
-  const types = (limits: Limits) => emulateFakeQuantize(model(limits)).graph.nodes.map(({ opType }) => opType)
+  const types = (limits: Limits) => emulateQuantizers(model(limits)).graph.nodes.map(({ opType }) => opType)
   t.same(types(cases['per channel']!), ['QuantizeLinear', 'DequantizeLinear', 'Max'])
   t.notOk(types(cases['without a zero']!).includes('QuantizeLinear'))
 })
 
 test('a quantized constant is a constant on the grid of its range', async t => {
-  const limits: Limits = { low: [-2, -0.5], high: [2, 0.5], levels: 255, shape: [2, 1] }
-  const { graph } = emulateFakeQuantize(model(limits, values))
+  const limits: Limits = { low: [-2, -0.5], high: [2, 0.5], levels: 255, shape: [1, 2, 1] }
+  const { graph } = emulateQuantizers(model(limits, values))
   t.same(
     graph.nodes.map(({ opType }) => opType),
     ['Mul'],
@@ -111,7 +111,7 @@ test('a quantized constant is a constant on the grid of its range', async t => {
 
 test('steps that are powers of two give exact multiples', async t => {
   const limits: Limits = { low: [-127 / 64], high: [127 / 64], levels: 255 }
-  const { graph } = emulateFakeQuantize(model(limits, values))
+  const { graph } = emulateQuantizers(model(limits, values))
   const folded = constantData(graph.constant(graph.nodes[0]!.inputs[1]!)!) as Float32Array
   t.ok(folded.every(value => Number.isInteger(value * 64)))
 })
