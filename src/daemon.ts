@@ -34,6 +34,7 @@ import type { Device } from './hardware/device.js'
 import type { DeviceSpec } from './hardware/device-spec.js'
 import { Hardware } from './hardware/hardware.js'
 import { logger, setLogLevel } from './log.js'
+import { costsFile } from './quantization/costs/load-costs.js'
 import { SdNotify } from './service/sd-notify.js'
 import { Watchdog, watchdogLimitUs } from './service/watchdog.js'
 import { withTimeout } from './time.js'
@@ -114,7 +115,14 @@ export async function startDaemon(first: Config, { reload = () => loadConfig(und
       new JobRunner({
         store,
         kinds: [
-          requantizeJob({ models, capture, engine: onnxruntimeEngine.name, spec, settings: () => config.jobs }),
+          requantizeJob({
+            models,
+            capture,
+            engine: onnxruntimeEngine.name,
+            spec,
+            settings: () => config.jobs,
+            costs: join(config.state_dir, costsFile),
+          }),
           judgeJob({ models, capture, engine: onnxruntimeEngine.name, settings: () => config.jobs }),
           benchJob({ models, capture }),
         ],

@@ -19,6 +19,7 @@ import { onnxErrors } from './graph/onnx/errors.js'
 import { hardwareErrors } from './hardware/errors.js'
 import { openvinoErrors } from './hardware/openvino/errors.js'
 import { processErrors } from './process/errors.js'
+import { costErrors } from './quantization/costs/errors.js'
 import { quantizationErrors } from './quantization/errors.js'
 import { sampleErrors } from './samples/errors.js'
 
@@ -28,6 +29,7 @@ export const errorTables = [
   cliErrors,
   commandErrors,
   configErrors,
+  costErrors,
   demoErrors,
   engineErrors,
   generalErrors,

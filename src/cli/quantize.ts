@@ -4,6 +4,7 @@ import { availableParallelism } from 'node:os'
 import { join, resolve } from 'node:path'
 import { Command, Option } from 'commander'
 import { engineNamed } from '../engines/catalog.js'
+import type { Engine } from '../engines/engine.js'
 import { QuantdError } from '../errors.js'
 import type { Graph } from '../graph/graph.js'
 import { externalDataBeside } from '../graph/onnx/load.js'
@@ -19,6 +20,8 @@ import { judgeSpeed } from '../quantization/accuracy/judge-speed.js'
 import type { Metric } from '../quantization/accuracy/metric.js'
 import { isModuleName, loadMetricModule } from '../quantization/accuracy/metric-module.js'
 import { timeSessions } from '../quantization/accuracy/time-sessions.js'
+import { type CostTable, checkConditions } from '../quantization/costs/cost-table.js'
+import { conditionsHere, loadCosts } from '../quantization/costs/load-costs.js'
 import { quantize } from '../quantization/pipeline.js'
 import { formatReport } from '../quantization/report/format-report.js'
 import type { Judgement, Report } from '../quantization/report/report.js'
@@ -45,6 +48,7 @@ interface Options {
   readonly pipeline: QuantizeSettings['pipeline']
   readonly estimator: QuantizeSettings['range_estimator']
   readonly count: number
+  readonly costs?: string
   readonly maxDrop?: number
   readonly metric: QuantizeSettings['metric']
   readonly metricModules?: boolean
@@ -109,6 +113,7 @@ export function quantizeCommand(context: CliContext): Command {
     .addOption(choices('--estimator <name>', 'range estimator of activations', 'range_estimator'))
     .addOption(choices('--metric <name>', 'what is judged: a metric by name, or a module that exports one', 'metric'))
     .option('--count <n>', 'calibration samples used at most', numberOption({ low: 1, high: 100_000, integer: true }), 300)
+    .option('--costs <file>', 'measured costs of this host (bench costs): a layer is int8 only where that is the faster')
     .option('--metric-modules', 'run metrics that the bundle brings as .mjs files: code of whoever made it')
     .option('--max-drop <share>', 'share of the metric that int8 may lose (0.01 = one point)', numberOption({ low: 0, high: 1 }))
     .option('--keep-float <node...>', 'names of nodes that stay float')
@@ -161,6 +166,7 @@ async function run(path: string, options: Options, context: CliContext): Promise
       ...(validation === undefined ? {} : { validation }),
       spec,
       settings,
+      ...(options.costs === undefined ? {} : { costs: costsOf(options.costs, engine) }),
       judging: { ...judgingOf(bundle), modules: await metricModules(options, bundle, settings) },
       engine,
       onProgress: (stage, share, etaS) => progress.show({ label: stage, share, etaS }),
@@ -206,6 +212,13 @@ async function specOf(name: string | undefined): Promise<DeviceSpec> {
   throw name === undefined
     ? new QuantdError('ERR_HARDWARE_PROCESSOR', 'this processor matches none of devices/')
     : new QuantdError('ERR_CLI_USAGE', `device '${name}': expected one of ${served.join(', ')}`, { details: { served } })
+}
+
+/** A table that was measured here. @throws ERR_COSTS_FILE, ERR_COSTS_OTHER_HOST */
+function costsOf(path: string, engine: Engine): CostTable {
+  const table = loadCosts(path)
+  checkConditions(table, conditionsHere(engine, 1))
+  return table
 }
 
 function settingsOf(options: Options, { manifest }: Bundle): QuantizeSettings {

@@ -1,3 +1,4 @@
+import type { Graph } from '../graph/graph.js'
 import type { Node } from '../graph/node.js'
 import type { DType } from '../graph/tensor/dtype.js'
 import type { TensorSpec } from '../graph/tensor/spec.js'
@@ -41,6 +42,28 @@ export interface Session {
   close(): Promise<void>
 }
 
+/** What one operator of a graph takes, as the engine runs it: microseconds of its kernel alone. */
+export interface OperatorTime {
+  /** Of the node in the optimized graph. */
+  readonly name: string
+  readonly opType: string
+  readonly us: number
+}
+
+export interface ProfileOptions {
+  /** Those that a model does not take are left out. */
+  readonly inputs: Readonly<Record<string, Tensor>>
+  readonly threads: number
+  /** Runs that count, of each model. */
+  readonly runs: number
+}
+
+export interface Profile {
+  readonly operators: readonly OperatorTime[]
+  /** The graph that was run. */
+  readonly optimized: Graph
+}
+
 /** Who runs a model. Native bindings load inside `open`, so that a catalog of engines pulls in no driver. */
 export interface Engine {
   readonly name: string
@@ -49,6 +72,8 @@ export interface Engine {
   /** @param artifact path of a model file, or its bytes. @throws ERR_ENGINE_OPEN with the engine's own text */
   open(artifact: string | Uint8Array, options: OpenOptions): Promise<Session>
   version(): string
+  /** What each operator of several models takes, the models run in turn; absent where the engine cannot tell. @throws ERR_ENGINE_OPEN, ERR_ENGINE_INFER */
+  readonly profile?: (artifacts: readonly Uint8Array[], options: ProfileOptions) => Promise<readonly Profile[]>
 }
 
 export type { DType, TensorSpec }

@@ -8,6 +8,8 @@ import { givenWeights } from './algorithms/given-weights.js'
 import { type QuantizedWeights, quantizeWeights } from './algorithms/quantize-weights.js'
 import type { TunedLayers } from './algorithms/tuned-layers.js'
 import type { Basis } from './basis.js'
+import type { CostTable } from './costs/cost-table.js'
+import { tableCosts } from './costs/table-costs.js'
 import type { Codes } from './lowering/emitter.js'
 import { lower } from './lowering/lower.js'
 import type { GivenQuantizers } from './placement/given-quantizers.js'
@@ -27,6 +29,8 @@ export interface CandidateContext {
   readonly activationCodes: Codes
   /** Quantizers that the model brought along; absent = none. */
   readonly given?: GivenQuantizers
+  /** A table of measured costs that placement follows; absent = the built-in rules alone. */
+  readonly costs?: CostTable
   /** Puts back what was unfolded to be quantized (`takeBranches`); absent = nothing was. */
   readonly refold?: (lowered: Model) => Model
 }
@@ -68,8 +72,17 @@ export class CandidateMaker {
       ops,
       weightRange,
       given,
+      costs,
     } = this.context
-    return place({ graph: model.graph, shapes, keepFloat, ops, weightRange, ...(given === undefined ? {} : { given }) })
+    return place({
+      graph: model.graph,
+      shapes,
+      keepFloat,
+      ops,
+      weightRange,
+      ...(given === undefined ? {} : { given }),
+      ...(costs === undefined ? {} : { costs: tableCosts(costs, model.graph, shapes) }),
+    })
   }
 
   make(recipe: Recipe): Candidate {

@@ -4,6 +4,7 @@ import type { DeviceSpec } from '../hardware/device-spec.js'
 import type { SampleSource } from '../samples/sample.js'
 import type { Judging } from './accuracy/choose-metric.js'
 import type { Checkpointing } from './accuracy-aware/checkpoint.js'
+import type { CostTable } from './costs/cost-table.js'
 import type { Report } from './report/report.js'
 import type { QuantizeSettings } from './settings.js'
 
@@ -29,6 +30,8 @@ export interface QuantizeRequest {
   readonly settings: QuantizeSettings
   /** Task, metric, output and alphabet of the bundle; absent = what labels and outputs suggest. */
   readonly judging?: Judging
+  /** Measured costs that placement follows; absent = the built-in rules alone. Whoever hands them in has checked that they are of this host. */
+  readonly costs?: CostTable
   /** Runs floats and the result. */
   readonly engine: Engine
   /** Where an accuracy-aware run that was cut off goes on, and what it leaves for that. */

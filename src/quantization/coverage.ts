@@ -10,7 +10,10 @@ export const coverageFloor = 0.9
  */
 const mixedFloor = 0.5
 
-type Layers = readonly Pick<PlacedLayer, 'node' | 'state' | 'macs'>[]
+type Layers = readonly (Pick<PlacedLayer, 'node' | 'state' | 'macs'> & { readonly reason?: string })[]
+
+/** How the reason of a layer begins that is float by its measured costs. */
+const measuredReason = 'measured:'
 
 /** Share of the multiply-adds that integer kernels do; 0 where there are none at all. */
 export function coverageOf(layers: Layers): number {
@@ -30,7 +33,10 @@ export function coverageGap(layers: Layers): string | undefined {
   const coverage = coverageOf(layers)
   if (!layers.some(({ macs }) => macs > 0))
     return 'the graph has no convolution or matrix product outside of subgraphs: there is nothing to quantize'
+  const measured = layers.find(({ macs, reason }) => macs > 0 && reason?.startsWith(measuredReason) === true)?.reason
+  if (coverage === 0 && measured !== undefined) return `float is the faster here, ${measured}: the result is float`
   if (coverage === 0) return 'no convolution or matrix product of this model can be integer: the result is float'
   if (coverage >= coverageFloorOf(layers)) return undefined
-  return `only ${(100 * coverage).toFixed(0)} % of the multiply-adds are integer: the result is a float model with some int8 layers`
+  const why = measured === undefined ? '' : ', since the others were measured to be faster in float'
+  return `only ${(100 * coverage).toFixed(0)} % of the multiply-adds are integer${why}: the result is a float model with some int8 layers`
 }

@@ -13,6 +13,7 @@ import { type ObserveBasis, statisticsWanted } from './basis.js'
 import { buildReport } from './build-report.js'
 import { CandidateMaker } from './candidate.js'
 import type { QuantizeRequest, QuantizeResult } from './contract.js'
+import { hashCosts } from './costs/cost-table.js'
 import { coverageGap } from './coverage.js'
 import { bringsQuantizers, importQuantizers } from './qat/import-quantizers.js'
 import type { Judgement } from './report/report.js'
@@ -96,6 +97,7 @@ export async function quantize(given: QuantizeRequest): Promise<QuantizeResult> 
     ops,
     activationCodes,
     refold,
+    ...(given.costs === undefined ? {} : { costs: given.costs }),
     ...brought,
   })
   clock.start('evaluate')
@@ -115,23 +117,21 @@ export async function quantize(given: QuantizeRequest): Promise<QuantizeResult> 
   const gap = coverageGap(chosen.candidate.placement.layers)
   const judgement: Judgement = gap === undefined ? judged : { ...judged, verdict: 'refused', sentence: gap }
   const stages = clock.stop()
-  return {
-    bytes: chosen.candidate.bytes,
-    report: buildReport({
-      request,
-      model,
-      chosen,
-      weightRange,
-      sampleCount,
-      judgement,
-      stages,
-      notes: [...(imported?.notes ?? []), ...taken.notes, ...(tuned === undefined ? [] : [tuned.why])],
-    }),
-  }
+  const report = buildReport({
+    request,
+    model,
+    chosen,
+    weightRange,
+    sampleCount,
+    judgement,
+    stages,
+    notes: [...(imported?.notes ?? []), ...taken.notes, ...(tuned === undefined ? [] : [tuned.why])],
+  })
+  return { bytes: chosen.candidate.bytes, report: given.costs === undefined ? report : { ...report, costs: hashCosts(given.costs) } }
 }
 
 /** Runs the constant parts of a graph that `prepareModel` folds. */
-function evaluator(engine: Engine): Evaluate {
+export function evaluator(engine: Engine): Evaluate {
   return async model => {
     const session = await engine.open(writeModel(model), { threads: 1, optimization: 'disabled' })
     try {

@@ -28,7 +28,7 @@ interface Options extends GatewayOptions {
 }
 
 /** Zeros of the inputs' shapes, free sizes as 1: for a model without samples, whose time does not depend on its values. */
-function zeros(inputs: readonly TensorSpec[]): Record<string, Tensor> {
+export function zeros(inputs: readonly TensorSpec[]): Record<string, Tensor> {
   return Object.fromEntries(
     inputs.map(({ name, dtype, shape: declared }) => {
       const shape = declared.map(size => (typeof size === 'number' ? size : 1))

@@ -12,6 +12,7 @@ import type { TensorSpec } from '../../graph/tensor/spec.js'
 import type { Tensor } from '../../graph/tensor/tensor.js'
 import type { Engine, OpenOptions, Session } from '../engine.js'
 import { checkFeeds } from '../feeds.js'
+import { profileModels } from './profile.js'
 
 type Ort = typeof import('onnxruntime-node')
 
@@ -39,6 +40,7 @@ export const onnxruntimeEngine: Engine = {
       }
     ).version,
   open: openSession,
+  profile: profileModels,
 }
 
 async function openSession(artifact: string | Uint8Array, options: OpenOptions): Promise<Session> {

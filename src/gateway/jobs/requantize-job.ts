@@ -11,6 +11,7 @@ import { type Asked, askJobWorker, judgementMetrics, judgeTimed, type WorkerSett
 import { jobProgress } from './progress.js'
 import { RequantizeRequest } from './requantize-request.js'
 import { fewestHeldOut, splitSamples } from './split-samples.js'
+import { usableCosts } from './usable-costs.js'
 import { type QuantizeAnswer, type QuantizeTask, type SamplePlace, taskFiles } from './worker-task.js'
 
 /** Samples below which there is nothing to calibrate on. */
@@ -24,6 +25,8 @@ export interface RequantizeOptions {
   readonly engine: string
   readonly spec: DeviceSpec
   readonly settings: () => WorkerSettings
+  /** Where a table of measured costs may lie (`quantd bench costs`); absent = none is looked for. */
+  readonly costs?: string
 }
 
 /**
@@ -78,6 +81,7 @@ class Requantize {
       inputs,
       engine,
       spec,
+      ...usableCosts(this.#options.costs, engine),
       settings: QuantizeSettings.parse({
         scheme,
         preset,

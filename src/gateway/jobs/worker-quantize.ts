@@ -6,6 +6,7 @@ import { invariant } from '../../errors.js'
 import { externalDataBeside } from '../../graph/onnx/load.js'
 import { readModel } from '../../graph/onnx/read.js'
 import type { OnProgress } from '../../quantization/contract.js'
+import { parseCosts } from '../../quantization/costs/cost-table.js'
 import { quantize } from '../../quantization/pipeline.js'
 import { readBundle } from '../../samples/bundle.js'
 import { fileCheckpoint } from './file-checkpoint.js'
@@ -30,6 +31,7 @@ export async function runQuantize(task: QuantizeTask, onProgress: OnProgress): P
     spec,
     settings,
     engine: engineNamed(task.engine),
+    ...(task.costs === undefined ? {} : { costs: parseCosts(readFileSync(task.costs, 'utf8'), task.costs) }),
     checkpoint: fileCheckpoint(join(folder, taskFiles.checkpoint)),
     onProgress,
   })

@@ -32,6 +32,8 @@ export interface QuantizeTask extends TaskFields {
   readonly do: 'quantize'
   readonly spec: DeviceSpec
   readonly calibration: SamplePlace
+  /** Path of the table of measured costs that placement follows; absent = none is of this host. */
+  readonly costs?: string
 }
 
 export interface JudgeTask extends TaskFields {

@@ -1,10 +1,12 @@
 import { type Graph, readsOf } from '../../graph/graph.js'
 import { isOp, type Node } from '../../graph/node.js'
 import { elementCount } from '../../graph/tensor/tensor.js'
+import { floatByCost } from './cheapest-units.js'
 import { countMacs } from './count-macs.js'
 import { findDetectionHead } from './find-detection-head.js'
 import { findSqueezeExcite } from './find-squeeze-excite.js'
 import { type GivenQuantizers, givenBehindMoves, givenOfUnits, noGivenQuantizers } from './given-quantizers.js'
+import type { MeasuredCosts } from './measured-costs.js'
 import type { PlacedLayer, Placement, Quantizer } from './placement.js'
 import { isConstant, scanUnits } from './scan-units.js'
 import type { Shapes } from './shapes.js'
@@ -21,6 +23,8 @@ export interface PlaceOptions {
   readonly weightRange: 'full' | 'half'
   /** Quantizers that the model brought along; absent = none. */
   readonly given?: GivenQuantizers
+  /** Measured times; absent = the built-in rules alone. */
+  readonly costs?: MeasuredCosts
 }
 
 /** Codes of 0..1 in 256 steps: what Softmax and Sigmoid give (quantization.md 6.2). */
@@ -32,19 +36,42 @@ const smallShare = 1 / 4
 /**
  * Placement for ONNX Runtime: a quantizer behind every convolution and matrix product, folded activations deleted, and what lies between integer
  * operators carried along as codes. An operator becomes integer when its data arrives as codes and its result is wanted as codes: in a float region
- * elementwise operators stay float (ort-fusion.md d).
+ * elementwise operators stay float (ort-fusion.md d). With measured costs, what is faster in float stays float.
  */
 export function place(asked: PlaceOptions): Placement {
-  const { graph, shapes } = asked
+  const { graph, shapes, costs } = asked
   const units = scanUnits(graph, shapes, asked.given)
   const options = asked.given === undefined ? asked : { ...asked, given: givenBehindMoves(units, asked.given) }
   const refused = refusals(options, units)
-  const capable = capableUnits(options, units, refused)
+  const placement = placed(options, { units, refused })
+  if (costs === undefined) return placement
+  const whole = costs.wholeOf(units.values())
+  if (whole?.fastest === 'int8') return placement
+  const slower =
+    whole?.fastest === 'float'
+      ? new Map([...placement.units.keys()].map(node => [node, whole.reason]))
+      : new Map(floatByCost(graph, placement, costs).map(({ unit, reason }) => [unit.main, reason]))
+  const faster = new Set([...placement.units.keys()].filter(node => !slower.has(node)))
+  return slower.size === 0 ? placement : placed(options, { units, refused: new Map([...refused, ...slower]), faster })
+}
+
+/** Every operator with an integer kernel, those that may not have one, and those that were measured to be worth it even where floats become codes before them. */
+interface Choices {
+  readonly units: ReadonlyMap<Node, Unit>
+  readonly refused: ReadonlyMap<Node, string>
+  readonly faster?: ReadonlySet<Node>
+}
+
+/** The placement by the built-in rules without what is refused. */
+function placed(options: PlaceOptions, choices: Choices): Placement {
+  const { graph } = options
+  const { units, refused } = choices
+  const capable = capableUnits(options, choices)
   const integer = wantedUnits(graph, units, capable)
-  const placed = new Map(
+  const chosen = new Map(
     [...units].filter(([, unit]) => integer.has(unit)).map(([node, unit]) => [node, unfolded(graph, units, integer, unit)]),
   )
-  return { units: placed, quantizers: placeQuantizers(options, placed), layers: placedLayers(options, { units, placed, refused }) }
+  return { units: chosen, quantizers: placeQuantizers(options, chosen), layers: placedLayers(options, { units, placed: chosen, refused }) }
 }
 
 function refusals({ graph, keepFloat, ops }: PlaceOptions, units: ReadonlyMap<Node, Unit>): Map<Node, string> {
@@ -60,7 +87,7 @@ function refusals({ graph, keepFloat, ops }: PlaceOptions, units: ReadonlyMap<No
 }
 
 /** Units whose data arrives as codes, in graph order: everything that the operators before can give. */
-function capableUnits({ graph, shapes }: PlaceOptions, units: ReadonlyMap<Node, Unit>, refused: ReadonlyMap<Node, string>): Set<Unit> {
+function capableUnits({ graph, shapes }: PlaceOptions, { units, refused, faster }: Choices): Set<Unit> {
   const capable = new Set<Unit>()
   const coded = new Set<string>()
   const size = (value: string) => elementCount(shapes.get(value) ?? [])
@@ -73,6 +100,7 @@ function capableUnits({ graph, shapes }: PlaceOptions, units: ReadonlyMap<Node, 
     if (free) continue
     const small = (value: string) => size(value) <= size(node.outputs[0]!) * smallShare
     const able =
+      faster?.has(node) === true ||
       unit.form === 'linear' ||
       (unit.form === 'dynamic-matmul' && unit.data.some(arrives)) ||
       (unit.form === 'elementwise' && unit.data.some(arrives) && unit.data.every(value => arrives(value) || small(value))) ||
