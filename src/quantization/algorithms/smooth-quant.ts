@@ -17,6 +17,8 @@ const leastGain = { folded: 0.1, inserted: 0.2 } as const
  * all products that read it. The division goes into what makes the data: scale and bias of a layer normalization, weights of a linear operator, constants of a
  * product or sum. Only behind anything else is a multiplication inserted. Places where the estimate of the noise says that they lose stay as they are, in place of
  * NNCF's clipping of factors to their 0.1 quantile.
+ * Asymmetric, min-max: ratings-mlp 42.1 dB as it is, 51.6 with alpha 0.5, 43.1 with 0.95 (embeddings side by side behind a Concat); lang-transformer 32.5 as it is,
+ * 32.3 to 32.5 with alpha 0.25 to 0.95: its noise is that of an attention's weights.
  */
 export const smoothQuant = defineFloatAlgorithm(smoothing(['Gemm', 'MatMul']))
 
