@@ -13,5 +13,6 @@ export const cliErrors = defineErrors({
   ERR_CLI_BUNDLE: 'There is no bundle at this path: give a folder with model.json and an .onnx, a .tar of it, or a bare .onnx.',
   ERR_CLI_SETUP:
     'A tool that setup calls failed: its last lines are in the message. OpenVINO needs python3 with venv (Debian: apt-get install python3-venv) and a package index.',
+  ERR_CLI_REPORT: 'There is no report at this path: give report.json of `quantd quantize` (of this release), or the folder that holds it.',
   ERR_CLI_INPUT: 'The input cannot be sent: it must be an image, .npy, .npz, .bin or .json file.',
 })

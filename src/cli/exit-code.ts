@@ -5,8 +5,8 @@ import type { ExitCode } from './context.js'
 
 /** Prefix of a code -> exit code; what no row names is 1. */
 const byCode: readonly (readonly [RegExp, ExitCode])[] = [
-  [/^ERR_(CONFIG_|CLI_USAGE|MQTT_CREDENTIALS|REQUEST_VERB|REQUEST_BODY|REQUEST_JOB)/, 2],
-  [/^ERR_(ONNX|GRAPH|SAMPLES|BUNDLE|REQUEST|QUANT|CLI_INPUT|CLI_BUNDLE|JOB_SAMPLES|ENGINE_OPEN|MODEL_OPEN)/, 3],
+  [/^ERR_(CONFIG_|CLI_USAGE|QUANT_LAYER|MQTT_CREDENTIALS|REQUEST_VERB|REQUEST_BODY|REQUEST_JOB)/, 2],
+  [/^ERR_(ONNX|GRAPH|SAMPLES|BUNDLE|REQUEST|QUANT|CLI_INPUT|CLI_REPORT|CLI_BUNDLE|JOB_SAMPLES|ENGINE_OPEN|MODEL_OPEN)/, 3],
 ]
 const byWireCode: Readonly<Record<string, ExitCode>> = {
   INVALID_ARGUMENT: 2,

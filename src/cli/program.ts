@@ -12,6 +12,7 @@ export const commandCatalog = {
   run: async () => (await import('./run.js')).runCommand,
   demo: async () => (await import('./demo.js')).demoCommand,
   quantize: async () => (await import('./quantize.js')).quantizeCommand,
+  explain: async () => (await import('./explain.js')).explainCommand,
   devices: async () => (await import('./devices.js')).devicesCommand,
   models: async () => (await import('./models.js')).modelsCommand,
   jobs: async () => (await import('./jobs.js')).jobsCommand,

@@ -23,6 +23,7 @@ import { timeSessions } from '../quantization/accuracy/time-sessions.js'
 import { type CostTable, checkConditions } from '../quantization/costs/cost-table.js'
 import { conditionsHere, loadCosts } from '../quantization/costs/load-costs.js'
 import { quantize } from '../quantization/pipeline.js'
+import { explainLayer } from '../quantization/report/explain-layer.js'
 import { formatReport } from '../quantization/report/format-report.js'
 import type { Judgement, Report } from '../quantization/report/report.js'
 import { QuantizeSettings } from '../quantization/settings.js'
@@ -61,6 +62,7 @@ interface Options {
   readonly layerTuning: QuantizeSettings['layer_tuning']
   readonly weightRange: QuantizeSettings['weight_range']
   readonly threads: number
+  readonly explain?: string
   readonly json?: boolean
 }
 
@@ -130,6 +132,7 @@ export function quantizeCommand(context: CliContext): Command {
       numberOption({ low: 1, high: 64, integer: true }),
       Math.min(64, availableParallelism()),
     )
+    .option('--explain <layer>', 'print everything that the report knows of one layer, by the name of its node or of what it writes')
     .option('--json', 'print the report as one JSON document on stdout')
     .action((model: string, options: Options) => run(model, options, context))
 }
@@ -191,8 +194,9 @@ function finish(report: Report & { judgement: Judgement }, options: Options, con
   const text = formatReport(report)
   writeFileSync(join(options.out, 'report.json'), json)
   writeFileSync(join(options.out, 'report.txt'), text)
-  context.out(options.json ? json : `${text}\n${join(options.out, 'model.onnx')}\n`)
   if (report.judgement.verdict === 'refused') context.exitCode = 4
+  const page = options.explain === undefined ? text : explainLayer(report, options.explain)
+  context.out(options.json ? json : `${page}\n${join(options.out, 'model.onnx')}\n`)
 }
 
 /** What the model takes, as the samples are held to. @throws ERR_QUANT_INPUT for an input that no array can be */

@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto'
 import type { Model } from '../graph/graph.js'
+import { modeOf } from './algorithms/assign-parameters.js'
 import type { Candidate } from './candidate.js'
 import type { QuantizeRequest } from './contract.js'
 import { coverageGap, coverageOf } from './coverage.js'
 import type { Codes } from './lowering/emitter.js'
-import type { ActivationMode } from './ranges/affine.js'
+import type { ActivationMode, Affine } from './ranges/affine.js'
 import { rangeOf } from './ranges/affine.js'
 import type { Judgement, LayerEntry, QuantizerEntry, Report } from './report/report.js'
 import type { Chosen } from './search/search.js'
@@ -58,7 +59,8 @@ export function buildReport({ request, model, chosen, weightRange, sampleCount, 
   }
 }
 
-function layerEntries({ candidate, noise }: Chosen): LayerEntry[] {
+function layerEntries({ maker, candidate, noise }: Chosen): LayerEntry[] {
+  const { graph } = maker.context.basis.model
   return candidate.placement.layers.map(({ node, state, reason, macs }) => {
     const ratio = noise.get(node.name)
     return {
@@ -68,20 +70,23 @@ function layerEntries({ candidate, noise }: Chosen): LayerEntry[] {
       ...(reason === undefined ? {} : { reason }),
       macs,
       ...(ratio === undefined || state === 'float' ? {} : { snr_db: ratio === 0 ? null : round(-10 * Math.log10(ratio), 2) }),
+      reads: node.inputs.filter(input => input !== '' && graph.constant(input) === undefined),
+      writes: node.outputs.filter(output => output !== ''),
+      ...(candidate.weights.has(node) ? { weight: node.inputs[1]! } : {}),
     }
   })
 }
 
 function quantizerEntries({ recipe, placement, parameters, weights }: Candidate, activationCodes: Codes): QuantizerEntry[] {
   const activations = [...placement.quantizers.values()].map((quantizer): QuantizerEntry => {
-    const { dequantize, estimator } = parameters.get(quantizer.value)!
-    const mode: ActivationMode = quantizer.signed ? 'symmetric' : recipe.mode
+    const { dequantize, estimator, channels } = parameters.get(quantizer.value)!
+    const mode = quantizer.given === true ? modeOfGiven(dequantize) : modeOf(quantizer, recipe.mode)
     const codes: Codes = quantizer.signed ? 'int8' : activationCodes
     return {
       tensor: quantizer.value,
       of: 'activation',
       scheme: mode,
-      granularity: 'per-tensor',
+      granularity: channels === undefined ? 'per-tensor' : 'per-channel',
       codes,
       estimator,
       range: rangeOf(dequantize),
@@ -89,7 +94,7 @@ function quantizerEntries({ recipe, placement, parameters, weights }: Candidate,
       zero_point: codes === 'int8' ? dequantize.zeroPoint - 128 : dequantize.zeroPoint,
     }
   })
-  const constants = [...weights].map(([node, { scales, axis }]): QuantizerEntry => {
+  const constants = [...weights].map(([node, { scales, axis, given }]): QuantizerEntry => {
     const scale = Math.max(...scales)
     return {
       tensor: node.inputs[1]!,
@@ -97,7 +102,7 @@ function quantizerEntries({ recipe, placement, parameters, weights }: Candidate,
       scheme: 'symmetric',
       granularity: axis === undefined ? 'per-tensor' : 'per-channel',
       codes: 'int8',
-      estimator: 'min-max',
+      estimator: given === true ? 'given' : 'min-max',
       range: { low: -127 * scale, high: 127 * scale },
       scale,
       zero_point: 0,
@@ -105,6 +110,9 @@ function quantizerEntries({ recipe, placement, parameters, weights }: Candidate,
   })
   return [...activations, ...constants]
 }
+
+/** Codes that start at zero or lie about it are symmetric. */
+const modeOfGiven = ({ zeroPoint }: Affine): ActivationMode => (zeroPoint === 0 || zeroPoint === 128 ? 'symmetric' : 'asymmetric')
 
 export const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
 

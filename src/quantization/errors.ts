@@ -11,6 +11,7 @@ export const quantizationErrors = defineErrors({
   ERR_QUANT_INTEGER_OP:
     'The bit-exact reference of a target with power-of-two steps does not know an operator of the model: evaluate it by emulation.',
   ERR_QUANT_INPUT: 'An input of the model is no tensor of numbers, so that no sample file can feed it.',
+  ERR_QUANT_LAYER: 'The model has no layer of the name that is to be explained: the message names the nearest ones.',
   ERR_QUANT_QAT_SUBGRAPH:
     'A FakeQuantize stands inside a subgraph (If, Loop, Scan), where it cannot be honoured: export the model without control flow around its quantizers.',
 })

@@ -27,6 +27,18 @@ test('quantize writes model, report and text, and prints the report as JSON alon
   t.same(JSON.parse(readFileSync(join(out, 'report.json'), 'utf8')), report)
 })
 
+test('one layer is explained as the model is quantized, and later from its report', async t => {
+  const { model, samples, out } = site(t.testdir(), 60)
+  const args = ['quantize', model, '--samples', samples, '--out', out, '--count', '20']
+  const name = (JSON.parse((await quantd([...args, '--json'])).out) as Report).layers.find(({ op }) => op === 'Conv')!.node
+  const explained = await quantd([...args, '--explain', name])
+  t.match(explained.out, new RegExp(`^Conv ${name}: computed in integers[\\s\\S]*weights `))
+  t.equal((await quantd(['explain', out, name])).out, explained.out.replace(/\n\S*model\.onnx\n$/, ''))
+  t.equal((await quantd(['explain', join(out, 'report.json')])).out, readFileSync(join(out, 'report.txt'), 'utf8'))
+  t.equal((await quantd(['explain', out, 'no such layer'])).code, 2)
+  t.equal((await quantd(['explain', join(out, 'model.onnx'), name])).code, 3)
+})
+
 test('int8 that loses too much ends with 4, its files written and marked', async t => {
   const { model, samples, out } = site(t.testdir(), 130, 1 / 50)
   t.equal((await quantd(['quantize', model, '--samples', samples, '--out', out, '--count', '20'])).code, 4)

@@ -24,6 +24,8 @@ export async function correctBiases({ weights, ...options }: CorrectBiasesOption
     const { shape } = outputs[0]!
     const channels = isConv ? shape[1]! : shape.at(-1)!
     const before = floatBias(options.model, unit, channels)
+    // What the model brought along was trained with its bias.
+    if (settled.given === true) return { weights: settled, bias: before }
     const found = await compute({ weights: settled, bias: before })
     const shift = meanErrors({ wanted: outputs, found, channels, isConv, ...(unit.clip === undefined ? {} : { within: unit.clip }) })
     const bias = before.map((value, channel) => value + shift[channel]!)

@@ -1,7 +1,10 @@
+import { describeQuantizer, outputsOf } from './explain-layer.js'
 import type { Judgement, LayerEntry, Report } from './report.js'
 
 /** Layers named one by one in the text; `report.json` has all. */
 const listedLayers = 12
+/** Candidates named in the text. */
+const listedCandidates = 6
 /** Accuracy-aware steps in the text. */
 const listedSteps = 30
 
@@ -18,9 +21,12 @@ export function formatReport(report: Report): string {
     `weights      symmetric per channel, ${chosen.weight_range} range${settings.bias_correction !== 'off' ? ', biases corrected' : ''}`,
     `samples      ${samples.calibration} for calibration, ${samples.held_out} held out`,
     ...report.notes.map(note => `note         ${note}`),
+    ...sizeLines(report),
+    ...algorithmLines(report.algorithms),
+    ...candidateLines(report.candidates),
     ...awareLines(report.accuracy_aware),
     '',
-    ...layerLines(report.layers),
+    ...layerLines(report),
     '',
     `stages       ${report.stages.map(({ stage, seconds }) => `${stage} ${seconds.toFixed(2)} s`).join(', ')}`,
     `engine       ${report.engine.name} ${report.engine.version}`,
@@ -43,6 +49,39 @@ function verdictLines(judgement: Judgement | undefined): string[] {
   ]
 }
 
+/** What the file and one run came down to. */
+function sizeLines({ model, result, judgement }: Report): string[] {
+  const timing = judgement?.timing
+  const size = `${kib(model.bytes)} -> ${kib(result.bytes)} (${percent(result.bytes / model.bytes)})`
+  if (timing === undefined) return [`size         ${size}`]
+  const { float_us, int8_us, ratio, low, high } = timing
+  const interval = `ratio ${ratio.toFixed(2)}, ${low.toFixed(2)} to ${high.toFixed(2)} in 95 %`
+  return [`size         ${size}; one run ${ms(float_us)} -> ${ms(int8_us)} (${interval})`]
+}
+
+/** What was applied and what it gained, one algorithm a line; the others in one line. */
+function algorithmLines(algorithms: Report['algorithms']): string[] {
+  const tried = (algorithms ?? []).filter(({ state }) => state === 'applied' || state === 'withdrawn')
+  const rest = (algorithms ?? []).filter(entry => !tried.includes(entry))
+  const gain = (db: number | null) => (db === null ? '' : `, ${db >= 0 ? '+' : ''}${db.toFixed(1)} dB`)
+  return [
+    ...tried.map(({ name, state, gain_db, changes, sentence }) => {
+      const places = changes.length === 0 ? '' : ` in ${changes.length} ${changes.length === 1 ? 'place' : 'places'}`
+      return `algorithm    ${name} ${state}${places}${gain(gain_db)}: ${sentence}`
+    }),
+    ...(rest.length === 0 ? [] : [`other steps  ${rest.map(({ name, state }) => `${name} ${state}`).join(', ')}`]),
+  ]
+}
+
+function candidateLines(candidates: Report['candidates']): string[] {
+  if (candidates === undefined || candidates.length < 2) return []
+  const named = candidates
+    .slice(0, listedCandidates)
+    .map(({ name, snr_db, chosen }) => `${name}${snr_db === null ? '' : ` ${snr_db.toFixed(1)} dB`}${chosen ? ' (chosen)' : ''}`)
+  const more = candidates.length - listedCandidates
+  return [`candidates   ${candidates.length} measured: ${named.join('; ')}${more > 0 ? `; and ${more} more` : ''}`]
+}
+
 /** What the accuracy-aware pipeline came to, and every step on the way. */
 function awareLines(aware: Report['accuracy_aware']): string[] {
   if (aware === undefined) return []
@@ -61,7 +100,8 @@ const kernelText = ({ integer_kernels }: Report) =>
     .join(', ') || 'none'
 
 /** Float layers that have multiply-adds, then the integer layers with the most noise. */
-function layerLines(layers: readonly LayerEntry[]): string[] {
+function layerLines(report: Report): string[] {
+  const { layers } = report
   const float = layers.filter(({ state, macs }) => state === 'float' && macs > 0)
   const noisy = layers.filter(({ snr_db }) => typeof snr_db === 'number').sort((a, b) => a.snr_db! - b.snr_db!)
   const counts = (['int8', 'codes', 'float', 'removed'] as const).map(
@@ -74,9 +114,20 @@ function layerLines(layers: readonly LayerEntry[]): string[] {
     ...float.slice(0, listedLayers).map(({ node, op, reason }) => `  ${op} ${node}: ${reason}`),
     ...rest(float.length),
     ...(noisy.length === 0 ? [] : ['least signal to noise at the outputs of:']),
-    ...noisy.slice(0, listedLayers).map(({ node, op, snr_db }) => `  ${snr_db!.toFixed(1).padStart(6)} dB  ${op} ${node}`),
+    ...noisy
+      .slice(0, listedLayers)
+      .map(layer => `  ${layer.snr_db!.toFixed(1).padStart(6)} dB  ${layer.op} ${layer.node}${outputText(layer, report)}`),
+    ...(layers.some(({ writes }) => writes !== undefined) ? ['(quantd explain FOLDER LAYER tells all of one layer)'] : []),
   ]
 }
 
+/** The quantizer behind a layer: its own, or that of what is folded into it. */
+function outputText(layer: LayerEntry, { layers, quantizers }: Report): string {
+  const written = outputsOf(layers, layer)
+  const quantizer = quantizers.find(({ of, tensor }) => of === 'activation' && written.includes(tensor))
+  return quantizer === undefined ? '' : `  ${describeQuantizer(quantizer)}`
+}
+
+const ms = (microseconds: number) => `${(microseconds / 1000).toFixed(3)} ms`
 const percent = (share: number) => `${(100 * share).toFixed(1)} %`
 const kib = (bytes: number) => `${Math.round(bytes / 1024)} KiB`

@@ -81,14 +81,15 @@ export async function tryAlgorithms(options: TryAlgorithmsOptions): Promise<Trie
     }
     const gain = round((tried.evaluation.snr_db ?? 0) - (before.evaluation.snr_db ?? 0))
     const figures = `${decibels(before.evaluation)} without it, ${decibels(tried.evaluation)} with it`
-    const changes = tried.maker.context.basis.applied.at(-1)!.changes.map(({ what }) => what)
+    const made = tried.maker.context.basis.applied.at(-1)!.changes
+    const changed = { changes: made.map(({ what }) => what), places: made.map(({ nodes }) => [...nodes]) }
     if (wanted === 'on' || isBetter(tried.evaluation, before.evaluation)) {
       if (before !== start) await before.session.close()
       best = tried
-      entry('applied', figures, { gain_db: gain, changes })
+      entry('applied', figures, { gain_db: gain, ...changed })
     } else {
       await tried.session.close()
-      entry('withdrawn', `measured to be no better: ${figures}`, { gain_db: gain, changes })
+      entry('withdrawn', `measured to be no better: ${figures}`, { gain_db: gain, ...changed })
     }
   }
   if (best === start) return { best, entries }

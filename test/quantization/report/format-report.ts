@@ -50,6 +50,7 @@ activations  asymmetric, quantile: measured
 weights      symmetric per channel, full range, biases corrected
 samples      300 for calibration, 200 held out
 note         a note
+size         10 KiB -> 3 KiB (30.0 %)
 
 layers       1 int8, 0 codes, 1 float, 1 removed
 float with multiply-adds:
@@ -90,4 +91,46 @@ test('an accuracy-aware run is told by its result, its times and its steps, a pa
   ])
   t.equal(lines(33).length, 32)
   t.equal(lines(33).at(-1), '  and 3 more steps')
+})
+
+test('what was tried, what it gained and what a run takes stand in a line each', async t => {
+  const step = { sentence: '10.0 dB without it, 14.0 dB with it', seconds: 1 }
+  const text = formatReport({
+    ...report,
+    judgement: { ...report.judgement!, timing: { float_us: 600, int8_us: 150, ratio: 0.25, low: 0.24, high: 0.26, rounds: 9 } },
+    algorithms: [
+      { ...step, name: 'equalization', state: 'applied', gain_db: 4, changes: ['a', 'b'] },
+      { ...step, name: 'channel_alignment', state: 'off', gain_db: null, changes: [] },
+      { ...step, name: 'smooth_quant', state: 'nothing to do', gain_db: null, changes: [] },
+    ],
+    candidates: [
+      { name: 'plain', snr_db: 10, drop: null, chosen: false },
+      { name: 'equalized', snr_db: 14, drop: null, chosen: true },
+    ],
+    layers: [
+      { node: 'c0', op: 'Conv', state: 'int8', macs: 900, snr_db: 12.34, reads: ['x'], writes: ['c0'] },
+      { node: 'r0', op: 'Relu', state: 'removed', macs: 0, reads: ['c0'], writes: ['r0'] },
+    ],
+    quantizers: [
+      {
+        tensor: 'r0',
+        of: 'activation',
+        scheme: 'symmetric',
+        granularity: 'per-tensor',
+        codes: 'uint8',
+        estimator: 'quantile',
+        range: { low: 0, high: 2.55 },
+        scale: 0.01,
+        zero_point: 0,
+      },
+    ],
+  })
+  for (const line of [
+    'size         10 KiB -> 3 KiB (30.0 %); one run 0.600 ms -> 0.150 ms (ratio 0.25, 0.24 to 0.26 in 95 %)',
+    'algorithm    equalization applied in 2 places, +4.0 dB: 10.0 dB without it, 14.0 dB with it',
+    'other steps  channel_alignment off, smooth_quant nothing to do',
+    'candidates   2 measured: plain 10.0 dB; equalized 14.0 dB (chosen)',
+    '    12.3 dB  Conv c0  uint8 symmetric per-tensor, quantile, 0 .. 2.55, step 0.01, zero point 0',
+  ])
+    t.ok(text.split('\n').includes(line), line)
 })
