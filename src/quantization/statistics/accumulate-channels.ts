@@ -50,8 +50,6 @@ export class ChannelAccumulator {
    * @throws ERR_QUANT_RANGE
    */
   add(indices: readonly number[], vector: Float32Array): void {
-    const wanted = 2 * indices.length * this.#running.reduce((sum, { size }) => sum + size, 0)
-    if (vector.length !== wanted) throw this.#otherSize(wanted, vector.length)
     let at = 0
     for (const running of this.#running) {
       const length = indices.length * running.size
@@ -76,13 +74,6 @@ export class ChannelAccumulator {
     if (sample % this.#every !== 0) return
     if (lows !== undefined) keptLows.push(lows.slice())
     keptHighs.push(highs.slice())
-  }
-
-  #otherSize(expected: number, found: number): QuantdError {
-    const values = this.#running.map(({ value }) => value)
-    return new QuantdError('ERR_QUANT_RANGE', `the number of channels changes between samples, in one of ${values.length} values`, {
-      details: { expected, found, values },
-    })
   }
 
   finish(): Map<string, ChannelObserved> {

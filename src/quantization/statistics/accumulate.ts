@@ -4,6 +4,7 @@ import type { Range } from '../ranges/affine.js'
 import type { Aggregator, Observed, Reducer } from '../ranges/range-estimator.js'
 import { ChannelAccumulator } from './accumulate-channels.js'
 import { aggregateKept } from './aggregate.js'
+import type { RunVectors } from './figures.js'
 import { keptEvery } from './kept-samples.js'
 import type { ChannelWanted, Statistics, StatisticsWanted } from './statistics.js'
 
@@ -17,14 +18,6 @@ interface Running {
   /** Figures of evenly chosen observations, for the aggregators that need them one by one. */
   readonly keptLows: number[]
   readonly keptHighs: number[]
-}
-
-/** What the reductions give for one run. */
-export interface RunVectors {
-  readonly extremes?: Float32Array
-  readonly quantile?: Float32Array
-  readonly means?: Float32Array
-  readonly channels?: Float32Array
 }
 
 export interface AccumulatorOptions {

@@ -2,6 +2,7 @@ import type { Graph, Model } from '../../graph/graph.js'
 import { type Attribute, int, ints, makeNode, type Node } from '../../graph/node.js'
 import { type ConstantTensor, constant, elementCount } from '../../graph/tensor/tensor.js'
 import type { Shapes } from '../placement/shapes.js'
+import type { FigureKind, Piece } from './figures.js'
 import type { StatisticsWanted } from './statistics.js'
 
 /** Elements of a tensor that a quantile looks at, at most: larger tensors are read with a stride. */
@@ -17,59 +18,51 @@ export interface ReductionOptions {
   readonly feeding: Feeding
 }
 
-/** Names of the added outputs: one vector each, absent when nothing of the kind is wanted. */
-export interface ReductionOutputs {
-  /** [minimum of value 0 per sample, maximum of value 0 per sample, minimum of value 1 per sample, ...] */
-  readonly extremes?: string
-  /** The same of the quantiles. */
-  readonly quantiles?: string
-  /** Channel means of all wanted values over the samples of the run, one after the other. */
-  readonly means?: string
-  /** Value after value: smallest of each channel, sample by sample, then largest. */
-  readonly channels?: string
+/** A model with reductions behind its values, and where their figures are. */
+export interface Reduced {
+  readonly model: Model
+  /** Name of the added output: one vector; absent when nothing is wanted. */
+  readonly output?: string
+  /** What the vector is made of (`takeApart`). */
+  readonly pieces: readonly Piece[]
 }
 
 /**
  * `model` with reduction nodes behind the wanted values, its own outputs kept: what leaves the engine per sample is two numbers per value and one per channel
  * (two where ranges of channels are wanted), never an activation.
  */
-export function addReductions({ model, shapes, wanted, feeding }: ReductionOptions): {
-  readonly model: Model
-  readonly outputs: ReductionOutputs
-} {
+export function addReductions({ model, shapes, wanted, feeding }: ReductionOptions): Reduced {
   const builder = new Builder(model, feeding)
   const ends = (value: string): Ends => (wanted.nonNegative.has(value) ? 'high' : 'both')
-  const extremes = wanted.reducers.includes('extremes')
-    ? wanted.ranges.flatMap(value => builder.extremes(value, shapes.get(value)!.length, ends(value)))
-    : []
-  const quantiles = wanted.reducers.includes('quantile')
-    ? wanted.ranges.flatMap(value =>
-        builder.quantiles(value, { count: elementCount(shapes.get(value)!), share: wanted.quantile, ends: ends(value) }),
-      )
-    : []
-  const channels = (wanted.channels ?? []).flatMap(({ value, axis }) =>
-    builder.channelExtremes(value, axis, { rank: shapes.get(value)!.length, ends: ends(value) }),
-  )
-  const means = wanted.means.map(({ value, axis }) => builder.channelMeans(value, axis, shapes.get(value)!.length))
-  const outputs = {
-    ...builder.output('extremes', extremes),
-    ...builder.output('quantiles', quantiles),
-    ...builder.output('means', means),
-    ...builder.output('channels', channels),
+  for (const value of wanted.reducers.includes('extremes') ? wanted.ranges : []) {
+    builder.extremes(value, shapes.get(value)!.length, ends(value))
   }
-  return { model: builder.finish(Object.values(outputs)), outputs }
+  for (const value of wanted.reducers.includes('quantile') ? wanted.ranges : []) {
+    builder.quantiles(value, { count: elementCount(shapes.get(value)!), share: wanted.quantile, ends: ends(value) })
+  }
+  for (const { value, axis } of wanted.channels ?? []) {
+    builder.channelExtremes(value, { axis, shape: shapes.get(value)!, ends: ends(value) })
+  }
+  for (const { value, axis } of wanted.means) builder.channelMeans(value, axis, shapes.get(value)!)
+  return builder.finish()
 }
 
 /** Which ends of a value are looked for; the high one stands in place of a low one that is not. */
 type Ends = 'both' | 'high'
 
+/** Nodes behind one value, and the vectors that they end in. */
+interface Group {
+  readonly nodes: Node[]
+  readonly vectors: { readonly name: string; readonly piece: Piece }[]
+}
+
 class Builder {
   readonly #model: Model
-  readonly #graph: Graph
-  readonly #nodes: Node[] = []
-  readonly #constants = new Map<string, string>()
-
   readonly #feeding: Feeding
+  readonly #graph: Graph
+  readonly #groups = new Map<string, Group>()
+  readonly #lengths = new Map<FigureKind, number>()
+  readonly #constants = new Map<string, string>()
 
   constructor(model: Model, feeding: Feeding) {
     this.#model = model
@@ -77,68 +70,113 @@ class Builder {
     this.#graph = model.graph.clone()
   }
 
-  extremes(value: string, rank: number, ends: Ends): string[] {
+  /** Smallest and largest element of each sample. */
+  extremes(value: string, rank: number, ends: Ends): void {
     const axes = Array.from({ length: rank }, (_, axis) => axis).filter(axis => axis !== 0 || this.#feeding === 'sample')
-    if (axes.length === 0) return [value, value].map(same => this.#add('Reshape', [same, this.#int64s([-1])]))
-    const reduced = (opType: string) => this.#add('Reshape', [this.#reduce(opType, value, axes), this.#int64s([-1])])
-    const high = reduced('ReduceMax')
-    return [ends === 'both' ? reduced('ReduceMin') : high, high]
-  }
-
-  /** Smallest and largest of each channel: of each sample by itself. */
-  channelExtremes(value: string, axis: number, { rank, ends }: { rank: number; ends: Ends }): string[] {
-    const axes = Array.from({ length: rank }, (_, index) => index).filter(
-      index => index !== axis && (index !== 0 || this.#feeding === 'sample'),
-    )
-    const reduced = (opType: string) =>
-      this.#add('Reshape', [axes.length === 0 ? value : this.#reduce(opType, value, axes), this.#int64s([-1])])
-    const high = reduced('ReduceMax')
-    return [ends === 'both' ? reduced('ReduceMin') : high, high]
+    const reduced = (opType: string) => this.#vector(value, axes.length === 0 ? value : this.#reduce(opType, value, axes))
+    this.#ends(value, { kind: 'extremes', length: 1, ends, low: () => reduced('ReduceMin'), high: () => reduced('ReduceMax') })
   }
 
   /** The k-th smallest and largest element of each sample, where k elements are the wanted share of those looked at. */
-  quantiles(value: string, { count, share, ends }: { count: number; share: number; ends: Ends }): string[] {
+  quantiles(value: string, { count, share, ends }: { count: number; share: number; ends: Ends }): void {
     const stride = Math.max(1, Math.floor(count / quantileElements))
-    const flat = this.#add('Reshape', [value, this.#int64s(this.#feeding === 'sample' ? [1, -1] : [0, -1])])
+    const add: Add = (...node) => this.#add(value, ...node)
+    const flat = add('Reshape', [value, this.#int64s(this.#feeding === 'sample' ? [1, -1] : [0, -1])])
     const every = [0, Number.MAX_SAFE_INTEGER, 1, stride].map(number => this.#int64s([number]))
-    const looked = stride === 1 ? flat : this.#add('Slice', [flat, ...every])
-    const size = this.#add('Slice', [this.#add('Shape', [looked]), this.#int64s([1]), this.#int64s([2])])
-    const k = this.#add('Min', [this.#int64s([Math.max(1, Math.ceil((count / stride) * share))]), size])
+    const looked = stride === 1 ? flat : add('Slice', [flat, ...every])
+    const size = add('Slice', [add('Shape', [looked]), this.#int64s([1]), this.#int64s([2])])
+    const k = add('Min', [this.#int64s([Math.max(1, Math.ceil((count / stride) * share))]), size])
     const kth = (largest: 0 | 1) => {
-      const top = this.#add('TopK', [looked, k], { largest: int(largest), sorted: int(1), axis: int(1) }, 2)
-      const last = this.#add('Slice', [top, this.#int64s([-1]), this.#int64s([Number.MAX_SAFE_INTEGER]), this.#int64s([1])])
-      return this.#add('Reshape', [last, this.#int64s([-1])])
+      const top = add('TopK', [looked, k], { largest: int(largest), sorted: int(1), axis: int(1) }, 2)
+      return this.#vector(value, add('Slice', [top, this.#int64s([-1]), this.#int64s([Number.MAX_SAFE_INTEGER]), this.#int64s([1])]))
     }
-    const high = kth(1)
-    return [ends === 'both' ? kth(0) : high, high]
+    this.#ends(value, { kind: 'quantile', length: 1, ends, low: () => kth(0), high: () => kth(1) })
   }
 
-  channelMeans(value: string, axis: number, rank: number): string {
-    const axes = Array.from({ length: rank }, (_, index) => index).filter(index => index !== axis)
-    return axes.length === 0 ? value : this.#reduce('ReduceMean', value, axes)
+  /** Smallest and largest of each channel: of each sample by itself. */
+  channelExtremes(value: string, { axis, shape, ends }: { axis: number; shape: readonly number[]; ends: Ends }): void {
+    const axes = shape.map((_, index) => index).filter(index => index !== axis && (index !== 0 || this.#feeding === 'sample'))
+    const reduced = (opType: string) => this.#vector(value, axes.length === 0 ? value : this.#reduce(opType, value, axes))
+    this.#ends(value, {
+      kind: 'channels',
+      length: shape[axis]!,
+      ends,
+      low: () => reduced('ReduceMin'),
+      high: () => reduced('ReduceMax'),
+    })
   }
 
-  output<K extends string>(key: K, vectors: readonly string[]): { readonly [P in K]?: string } {
-    return vectors.length === 0 ? {} : ({ [key]: this.#add('Concat', vectors, { axis: int(0) }) } as { readonly [P in K]?: string })
+  /** Mean of each channel over the samples of the run. */
+  channelMeans(value: string, axis: number, shape: readonly number[]): void {
+    const axes = shape.map((_, index) => index).filter(index => index !== axis)
+    this.#piece(value, { kind: 'means', length: shape[axis]!, name: axes.length === 0 ? value : this.#reduce('ReduceMean', value, axes) })
   }
 
-  finish(outputs: readonly string[]): Model {
-    this.#graph.setNodes([...this.#graph.nodes, ...this.#nodes])
-    const added = outputs.map(name => ({ name, dtype: 'float32', shape: [undefined] }) as const)
-    this.#graph.setOutputs([...this.#graph.outputs, ...added])
-    return { ...this.#model, graph: this.#graph }
+  /**
+   * Nodes are appended value by value from the last to the first, and all end in one Concat. ONNX Runtime orders nodes by a search from the ends of the graph
+   * that takes up the inputs of a node in the reverse order of the file: so each value is reduced as soon as it is there, while it is in the cache, and given
+   * back. In the order of the file all reductions come last and every activation is kept until then (measured on an OCR recognizer: 86 MiB and 13 ms a sample
+   * against 1 MiB and 6 ms).
+   */
+  finish(): Reduced {
+    const position = new Map([
+      ...this.#graph.inputs.map(({ name }) => [name, -1] as const),
+      ...this.#graph.nodes.flatMap((node, index) => node.outputs.map(output => [output, index] as const)),
+    ])
+    const groups = [...this.#groups].sort(([a], [b]) => position.get(b)! - position.get(a)!).map(([, group]) => group)
+    const vectors = groups.flatMap(group => group.vectors)
+    const output = this.#graph.uniqueName('quantd/figures')
+    if (vectors.length === 0) return { model: this.#model, pieces: [] }
+    const joined = makeNode({
+      name: output,
+      opType: 'Concat',
+      inputs: vectors.map(({ name }) => name),
+      outputs: [output],
+      attributes: { axis: int(0) },
+    })
+    this.#graph.setNodes([...this.#graph.nodes, ...groups.flatMap(({ nodes }) => nodes), joined])
+    this.#graph.setOutputs([...this.#graph.outputs, { name: output, dtype: 'float32', shape: [undefined] }])
+    return { model: { ...this.#model, graph: this.#graph }, output, pieces: vectors.map(({ piece }) => piece) }
+  }
+
+  /** The low end, then the high one, of each sample one after the other. */
+  #ends(
+    value: string,
+    { kind, length, ends, low, high }: { kind: FigureKind; length: number; ends: Ends; low: () => string; high: () => string },
+  ): void {
+    const highest = high()
+    this.#piece(value, { kind, length, name: ends === 'both' ? low() : highest })
+    this.#piece(value, { kind, length, name: highest })
+  }
+
+  #piece(value: string, { kind, length, name }: { kind: FigureKind; length: number; name: string }): void {
+    const at = this.#lengths.get(kind) ?? 0
+    this.#lengths.set(kind, at + length)
+    this.#groupOf(value).vectors.push({ name, piece: { value, kind, at, length } })
+  }
+
+  #groupOf(value: string): Group {
+    const known = this.#groups.get(value)
+    if (known !== undefined) return known
+    const group: Group = { nodes: [], vectors: [] }
+    this.#groups.set(value, group)
+    return group
+  }
+
+  #vector(value: string, tensor: string): string {
+    return this.#add(value, 'Reshape', [tensor, this.#int64s([-1])])
   }
 
   /** Axes are an attribute up to opset 17, an input from 18 on. */
   #reduce(opType: string, value: string, axes: readonly number[]): string {
     return (this.#model.opsets.get('') ?? 1) < 18
-      ? this.#add(opType, [value], { axes: ints(axes), keepdims: int(0) })
-      : this.#add(opType, [value, this.#int64s(axes)], { keepdims: int(0) })
+      ? this.#add(value, opType, [value], { axes: ints(axes), keepdims: int(0) })
+      : this.#add(value, opType, [value, this.#int64s(axes)], { keepdims: int(0) })
   }
 
-  #add(opType: string, inputs: readonly string[], attributes: Readonly<Record<string, Attribute>> = {}, outputCount = 1): string {
+  #add(value: string, opType: string, inputs: readonly string[], attributes: Readonly<Record<string, Attribute>> = {}, outputCount = 1) {
     const outputs = Array.from({ length: outputCount }, () => this.#graph.uniqueName(`quantd/${opType}`))
-    this.#nodes.push(makeNode({ name: outputs[0]!, opType, inputs, outputs, attributes }))
+    this.#groupOf(value).nodes.push(makeNode({ name: outputs[0]!, opType, inputs, outputs, attributes }))
     return outputs[0]!
   }
 
@@ -152,3 +190,5 @@ class Builder {
     return name
   }
 }
+
+type Add = (opType: string, inputs: readonly string[], attributes?: Readonly<Record<string, Attribute>>, outputCount?: number) => string

@@ -59,10 +59,10 @@ export function spread(count: number, wanted: number): number[] {
 /** `model` with every n-th element of the values as its outputs, flat. */
 function withStrides({ model, shapes, statistics }: CollectHistogramsOptions) {
   const graph = model.graph.clone()
-  const nodes: Node[] = []
+  const groups: Node[][] = []
   const add = (opType: string, inputs: readonly string[]) => {
     const output = graph.uniqueName(`quantd/${opType}`)
-    nodes.push(makeNode({ name: output, opType, inputs, outputs: [output], attributes: {} }))
+    groups.at(-1)!.push(makeNode({ name: output, opType, inputs, outputs: [output], attributes: {} }))
     return output
   }
   const int64 = (value: number) => graph.addConstant('quantd/int64', constant('int64', [1], BigInt64Array.of(BigInt(value))))
@@ -70,10 +70,12 @@ function withStrides({ model, shapes, statistics }: CollectHistogramsOptions) {
   const outputs = new Map<string, string>()
   for (const value of statistics.ranges.keys()) {
     const stride = strideOf(elementCount(shapes.get(value)!), elementsPerSample)
+    groups.push([])
     const flat = add('Reshape', [value, flatShape])
     outputs.set(value, stride === 1 ? flat : add('Slice', [flat, start, end, start, int64(stride)]))
   }
-  graph.setNodes([...graph.nodes, ...nodes])
+  // Last to first, so that each value is read as soon as it is there and given back (`addReductions`).
+  graph.setNodes([...graph.nodes, ...groups.reverse().flat()])
   graph.setOutputs([...outputs.values()].map(name => ({ name, dtype: 'float32', shape: [undefined] })))
   return { model: { ...model, graph }, outputs }
 }

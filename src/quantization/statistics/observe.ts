@@ -5,8 +5,9 @@ import { writeModel } from '../../graph/onnx/write.js'
 import type { Tensor } from '../../graph/tensor/tensor.js'
 import type { SampleSource } from '../../samples/sample.js'
 import type { Shapes } from '../placement/shapes.js'
-import { Accumulator, type RunVectors } from './accumulate.js'
-import { addReductions, type ReductionOutputs } from './add-reductions.js'
+import { Accumulator } from './accumulate.js'
+import { addReductions, type Reduced } from './add-reductions.js'
+import { type RunVectors, takeApart } from './figures.js'
 import { readSamples, stackSamples, unstack } from './stack-samples.js'
 import type { Statistics, StatisticsWanted } from './statistics.js'
 
@@ -82,10 +83,12 @@ interface Answered {
 
 async function pass(options: ObserveOptions, indices: readonly number[], take: (run: readonly number[], answered: Answered) => void) {
   const { model, shapes, samples, batch, wanted, engine, threads, reference, signal } = options
-  const { model: observed, outputs } = addReductions({ model, shapes, wanted, feeding: batch > 1 ? 'batch' : 'sample' })
-  const session = await engine.open(writeModel(observed), { threads, optimization: 'all' })
-  const run = async (which: readonly number[], feed: Feed) =>
-    take(which, await reduced(session, outputs, feed, which[0]! < reference.count ? reference.output : undefined))
+  const reductions = addReductions({ model, shapes, wanted, feeding: batch > 1 ? 'batch' : 'sample' })
+  const session = await engine.open(writeModel(reductions.model), { threads, optimization: 'all' })
+  const run = async (which: readonly number[], feed: Feed) => {
+    const kept = which[0]! < reference.count ? reference.output : undefined
+    take(which, await reduced(session, reductions, { feed, kept, sampleCount: which.length }))
+  }
   try {
     const runs = Array.from({ length: Math.ceil(indices.length / batch) }, (_, at) => indices.slice(at * batch, (at + 1) * batch))
     let reading = readSamples(samples, runs[0] ?? [])
@@ -106,12 +109,13 @@ async function pass(options: ObserveOptions, indices: readonly number[], take: (
 
 type Feed = Readonly<Record<string, Tensor>>
 
-async function reduced(session: Session, outputs: ReductionOutputs, feed: Feed, kept: string | undefined): Promise<Answered> {
-  const names = { extremes: outputs.extremes, quantile: outputs.quantiles, means: outputs.means, channels: outputs.channels }
-  const wanted = [...Object.values(names), kept].filter(name => name !== undefined)
+async function reduced(
+  session: Session,
+  { output, pieces }: Reduced,
+  { feed, kept, sampleCount }: { readonly feed: Feed; readonly kept: string | undefined; readonly sampleCount: number },
+): Promise<Answered> {
+  const wanted = [output, kept].filter(name => name !== undefined)
   const result = wanted.length === 0 ? {} : await session.infer(feed, wanted)
-  const vectors: RunVectors = Object.fromEntries(
-    Object.entries(names).flatMap(([key, name]) => (name === undefined ? [] : [[key, result[name]!.data as Float32Array]])),
-  )
+  const vectors = output === undefined ? {} : takeApart(result[output]!.data as Float32Array, pieces, sampleCount)
   return { vectors, answer: kept === undefined ? undefined : result[kept] }
 }
