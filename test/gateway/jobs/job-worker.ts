@@ -1,11 +1,14 @@
 import { existsSync, type FSWatcher, readdirSync, readFileSync, watch } from 'node:fs'
 import { join } from 'node:path'
-import { type Test, test } from 'tap'
+import { type Test, t as tap, test } from 'tap'
 import { taskFiles } from '../../../src/gateway/jobs/worker-task.js'
 import { AwareCheckpoint } from '../../../src/quantization/accuracy-aware/checkpoint.js'
 import { demoBundle, openSite, siteRequests } from '../../fixtures/gateway/site.js'
 
 const model = 'fashion-resnet'
+
+// The worker runs at the lowest priority: beside other work it waits its turn.
+tap.setTimeout(90_000)
 
 /** Processes that this one started for a job, by /proc: the worker is found as an operator would find it. */
 function jobWorkers(): number[] {
@@ -27,13 +30,14 @@ async function startAware(t: Test) {
   const site = await openSite(t, t.testdir())
   const loaded = await site.models.load(demoBundle)
   await site.capture.configure(model, { ...loaded.manifest.capture, mode: 'on' })
-  for (const request of await siteRequests(loaded, 40)) await site.serve(model, request)
+  for (const request of await siteRequests(loaded, 20)) await site.serve(model, request)
   const started = new Promise<string>(resolve => {
     site.jobs.on(({ stage, job_id }) => {
       if (stage !== undefined) resolve(job_id)
     })
   })
-  const request = { model, samples: 40, pipeline: 'accuracy-aware', metric: 'cosine', max_drop: 0 }
+  const plain = { scheme: 'symmetric', range_estimator: 'min-max', samples: 20 }
+  const request = { model, ...plain, pipeline: 'accuracy-aware', metric: 'cosine', max_drop: 0 }
   const { job_id } = await site.jobs.start({ kind: 'requantize', model, request, trigger: 'cli', caller: 'test' })
   await started
   return { site, job_id, folder: join(site.store.folder, 'jobs', job_id) }
