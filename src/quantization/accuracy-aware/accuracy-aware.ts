@@ -208,7 +208,8 @@ class AwareRun {
     return this.#answers.subset(`${metric} ${questionOf(full)}`, async () => {
       const last = this.#last
       const known = last !== undefined && questionOf(last.variant) === questionOf(full) ? last.measurement : undefined
-      const int8 = known ?? (await host.measure(full, undefined, signal))
+      const all = Array.from({ length: host.itemCount }, (_, item) => item)
+      const int8 = known === undefined || known.distances.some(Number.isNaN) ? await host.measure(full, all, signal) : known
       return rankingSubset({ float: this.#float, int8, metric, count: rankingItems })
     })
   }

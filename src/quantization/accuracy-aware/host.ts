@@ -15,7 +15,7 @@ export interface Measurement {
   readonly noise: number
   /** By metric, then by item in the order they were asked for: the item's own figure. */
   readonly figures: readonly Float64Array[]
-  /** By item: distance to float's output, as noise over signal of that item. */
+  /** By item: distance to float's output, as noise over signal of that item; NaN where it was left out. */
   readonly distances: Float64Array
   /** Milliseconds that opening the model took, and the items. */
   readonly openMs: number
@@ -42,7 +42,10 @@ export interface AwareHost {
   /** The float model on all items; asked once. */
   float(signal?: AbortSignal): Promise<Measurement>
   place(variant: Variant): Promise<Placed>
-  /** Makes, opens, runs and closes a variant. @param items which ones; undefined = all. @throws ERR_ABORTED */
+  /**
+   * Makes, opens, runs and closes a variant. @param items which ones; undefined = all, and distances to float may be left out where they cost too much
+   * @throws ERR_ABORTED
+   */
   measure(variant: Variant, items: readonly number[] | undefined, signal?: AbortSignal): Promise<Measurement>
   /** Noise that each node adds to what reaches it, for a cheap first ranking; nodes that add none may be missing. */
   addedNoise(variant: Variant): Promise<ReadonlyMap<string, number>>

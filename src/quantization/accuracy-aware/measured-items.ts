@@ -2,7 +2,9 @@ import type { Session } from '../../engines/engine.js'
 import { QuantdError } from '../../errors.js'
 import type { Tensor } from '../../graph/tensor/tensor.js'
 import type { Sample, SampleSource } from '../../samples/sample.js'
+import { metrics } from '../accuracy/catalog.js'
 import type { Judging } from '../accuracy/choose-metric.js'
+import type { Metric } from '../accuracy/metric.js'
 import { compareSignals } from '../accuracy/signal.js'
 import { inferAll } from '../statistics/stack-samples.js'
 import type { HeldDemand } from './held-demands.js'
@@ -18,21 +20,25 @@ export interface MeasuredItemsOptions {
   readonly demandsFor: (first: { readonly float: Tensor; readonly label: Sample['label'] }) => readonly HeldDemand[]
   /** The float model. Closed by `close`. */
   readonly openFloat: () => Promise<Session>
+  /** Bytes of samples, and of float answers, that are kept between evaluations; what is beyond is read, and computed, anew. */
+  readonly keptBytes?: number
 }
 
-/** Bytes of samples and of float answers that are kept between evaluations; what is beyond is read, and computed, anew. */
-const keptBytes = 64 * 2 ** 20
+const defaultKeptBytes = 64 * 2 ** 20
 
 /** The items that models are held to, with what float answers to them: asked of the float model once, as far as memory goes. */
 export class MeasuredItems {
   readonly #options: MeasuredItemsOptions
-  readonly #samples = new Kept<Sample>(keptBytes, ({ inputs }) => Object.values(inputs).reduce((sum, tensor) => sum + bytesOf(tensor), 0))
-  readonly #answers = new Kept<Tensor>(keptBytes, bytesOf)
+  readonly #samples: Kept<Sample>
+  readonly #answers: Kept<Tensor>
   #float: Session | undefined
   #demands: readonly HeldDemand[] | undefined
 
   constructor(options: MeasuredItemsOptions) {
+    const { keptBytes = defaultKeptBytes } = options
     this.#options = options
+    this.#samples = new Kept(keptBytes, ({ inputs }) => Object.values(inputs).reduce((sum, tensor) => sum + bytesOf(tensor), 0))
+    this.#answers = new Kept(keptBytes, bytesOf)
   }
 
   get count(): number {
@@ -50,12 +56,16 @@ export class MeasuredItems {
 
   /** The float model's own answers. */
   float(signal?: AbortSignal): Promise<Omit<Measurement, 'openMs' | 'itemsMs'>> {
-    return this.#measure(this.#all(), (_, float) => Promise.resolve(float), signal)
+    return this.#measure(this.#all(), { answer: (_, float) => Promise.resolve(float as readonly Tensor[]), float: 'all' }, signal)
   }
 
-  /** @param indices which items; undefined = all */
+  /**
+   * @param indices which items; undefined = all, and where no metric looks at float, noise and distances are those of the items whose float answers were kept
+   * (NaN for the others): to compute the others anew would take longer than int8 itself
+   */
   int8(session: Session, indices: readonly number[] | undefined, signal?: AbortSignal): Promise<Omit<Measurement, 'openMs' | 'itemsMs'>> {
-    return this.#measure(indices ?? this.#all(), read => inferAll(session, read, this.#options.output), signal)
+    const answer = (read: readonly Sample[]) => inferAll(session, read, this.#options.output)
+    return this.#measure(indices ?? this.#all(), { answer, float: indices === undefined ? 'wanted' : 'all' }, signal)
   }
 
   async close(): Promise<void> {
@@ -70,7 +80,7 @@ export class MeasuredItems {
 
   async #measure(
     indices: readonly number[],
-    answer: (read: readonly Sample[], float: readonly Tensor[]) => Promise<readonly Tensor[]>,
+    { answer, float: extent }: Answering,
     signal: AbortSignal | undefined,
   ): Promise<Omit<Measurement, 'openMs' | 'itemsMs'>> {
     const { batch, judging } = this.#options
@@ -79,20 +89,25 @@ export class MeasuredItems {
     const figures = demands.map(() => new Float64Array(indices.length))
     const distances = new Float64Array(indices.length)
     const alphabet = judging.alphabet ?? []
+    const all = extent === 'all' || demands.some(looksAtFloat)
     let [signalEnergy, noiseEnergy] = [0, 0]
     for (let start = 0; start < indices.length; start += batch) {
       if (signal?.aborted) throw new QuantdError('ERR_ABORTED', 'accuracy-aware quantization aborted', { cause: signal.reason })
       const run = indices.slice(start, start + batch)
       const read = await this.#read(run)
-      const float = await this.#floatAnswers(run)
+      const float = all ? await this.#floatAnswers(run) : run.map(index => this.#answers.get(index))
       const answers = await answer(read, float)
       for (const [at, output] of answers.entries()) {
-        const item = { output, float: float[at]!, alphabet }
+        const wanted = float[at]
+        // A metric of ours that is held to labels looks at nothing else.
+        const item = { output, float: wanted ?? output, alphabet }
         for (const [metric, { by }] of demands.entries()) {
           const label = by === 'labels' ? read[at]!.label : undefined
           figures[metric]![start + at] = tallies[metric]!.add({ ...item, label })
         }
-        const { signal: energy, noise } = compareSignals(float[at]!, output)
+        distances[start + at] = Number.NaN
+        if (wanted === undefined) continue
+        const { signal: energy, noise } = compareSignals(wanted, output)
         distances[start + at] = noise / Math.max(energy, Number.MIN_VALUE)
         signalEnergy += energy
         noiseEnergy += noise
@@ -121,6 +136,15 @@ export class MeasuredItems {
     return answers
   }
 }
+
+interface Answering {
+  readonly answer: (read: readonly Sample[], float: readonly (Tensor | undefined)[]) => Promise<readonly Tensor[]>
+  /** `wanted`: only where a metric asks for it, or it was kept. */
+  readonly float: 'all' | 'wanted'
+}
+
+/** Modules of the user may look at whatever an item holds. */
+const looksAtFloat = ({ by, metric }: HeldDemand): boolean => by === 'float' || !(metrics as readonly Metric[]).includes(metric)
 
 /** What was seen first stays, up to a number of bytes. */
 class Kept<T> {

@@ -1,7 +1,7 @@
 import type { Measurement } from './host.js'
 
 export interface RankingSubsetOptions {
-  /** Both on all items. */
+  /** Both on all items, with all distances. */
   readonly float: Pick<Measurement, 'figures'>
   readonly int8: Pick<Measurement, 'figures' | 'distances'>
   /** Place of the metric that is optimised. */

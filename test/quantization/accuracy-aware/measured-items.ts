@@ -25,10 +25,10 @@ function session(factors: readonly number[]) {
   return counted satisfies Session
 }
 
-function measured(batch = 1) {
+function measured(batch = 1, keptBytes = 1000, task: 'classification' | 'other' = 'classification') {
   const inputs = [row(3, 1), row(1, 3), row(2, 1), row(1, 2)].map(x => ({ x }))
   const float = session([1, 1])
-  const judging = { task: 'classification' as const }
+  const judging = { task, ...(task === 'other' ? { metric: 'agreement' } : {}) }
   const items = new MeasuredItems({
     samples: memorySamples(inputs, [0, 1, 1, 1]),
     judging,
@@ -36,6 +36,7 @@ function measured(batch = 1) {
     batch,
     demandsFor: first => heldDemands({ metric: 'auto', max_drop: 0.01 }, judging, first),
     openFloat: async () => float,
+    keptBytes,
   })
   return { items, float }
 }
@@ -62,6 +63,26 @@ test('float is asked once, and closed once', async t => {
   await items.close()
   await items.close()
   t.equal(float.closed, 1)
+})
+
+test('float answers beyond what may be kept are computed anew only for whoever looks at them', async t => {
+  const twoOfFour = 16
+  const labelled = measured(1, twoOfFour)
+  await labelled.items.float()
+  const before = labelled.float.runs
+  const all = await labelled.items.int8(session([1, 4]), undefined)
+  t.equal(labelled.float.runs, before, 'a metric held to labels does not')
+  t.same([...all.distances].map(Number.isNaN), [false, false, true, true])
+  t.same([all.values, [...all.figures[0]!]], [[0.75], [0, 1, 1, 1]])
+  t.ok(Math.abs(all.noise - (9 + 81) / 20) < 1e-6, 'noise is that of the items that were kept')
+  const named = await labelled.items.int8(session([1, 4]), [2, 3])
+  t.equal(labelled.float.runs, before + 2, 'items that are named are compared in full')
+  t.notOk(named.distances.some(Number.isNaN))
+  const byFloat = measured(1, twoOfFour, 'other')
+  await byFloat.items.float()
+  const runs = byFloat.float.runs
+  t.notOk((await byFloat.items.int8(session([1, 4]), undefined)).distances.some(Number.isNaN))
+  t.equal(byFloat.float.runs, runs + 2, 'agreement does')
 })
 
 test('an abort ends it between two runs', async t => {
