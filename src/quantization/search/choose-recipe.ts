@@ -10,7 +10,7 @@ import { decibels, isBetter, isNearlyLossless } from './score.js'
 
 /** Estimators that `auto` tries, the plainest first. */
 const autoEstimators: readonly RangeEstimatorName[] = ['min-max', 'quantile', 'mean-min-max', 'mean-quantile']
-const thoroughEstimators: readonly RangeEstimatorName[] = [...autoEstimators, 'mse']
+const thoroughEstimators: readonly RangeEstimatorName[] = [...autoEstimators, 'histogram', 'mse']
 
 /** How activations may be quantized, as the settings and the model say before anything was measured. */
 export interface Schemes {

@@ -44,6 +44,11 @@ test('an asymmetric range is widened until 0 is a code (quantization.md 12.1)', 
   t.same(asymmetricRange({ low: -0.001, high: 6 }), { low: 0, high: 6 }, 'a low end below half a step becomes 0')
 })
 
+test('output limits -1.2 and 2.4 are a third of the codes below 0 (quantization.md 12.1)', async t => {
+  t.match(affineOf({ low: -1.2, high: 2.4 }), { scale: Math.fround(3.6 / 255), zeroPoint: 85 })
+  t.ok(near(3.6 / 255, 0.0141176471))
+})
+
 test('float 0 is exactly a code, whatever the range', async t => {
   for (const [low, high] of [
     [-1, 3],
