@@ -139,7 +139,8 @@ export function quantizeCommand(context: CliContext): Command {
 
 async function run(path: string, options: Options, context: CliContext): Promise<void> {
   const spec = await specOf(options.device)
-  const engine = engineNamed(spec.engine!)
+  // What no engine serves here is evaluated by emulation.
+  const engine = engineNamed(spec.engine ?? 'onnxruntime')
   const bundle = await readBundle(path)
   const progress = new ProgressBar(context)
   const opened: SampleSource[] = []
@@ -179,7 +180,9 @@ async function run(path: string, options: Options, context: CliContext): Promise
     const modelPath = join(options.out, 'model.onnx')
     writeFileSync(modelPath, quantized)
     progress.show({ label: 'time' })
-    const judgement = await timed({ float: bundle.model.path, int8: modelPath, samples, report, spec })
+    const judgement = isServedHere(spec)
+      ? await timed({ float: bundle.model.path, int8: modelPath, samples, report, spec })
+      : report.judgement!
     progress.end()
     finish({ ...report, judgement }, options, context)
   } finally {
@@ -207,16 +210,20 @@ function inputSpecs({ inputs }: Graph): TensorSpec[] {
   })
 }
 
-/** @throws ERR_CLI_USAGE for a name that is no device with an engine, ERR_HARDWARE_PROCESSOR on a host that matches none */
+/** @throws ERR_CLI_USAGE for a name that is no device, ERR_HARDWARE_PROCESSOR on a host that matches none */
 async function specOf(name: string | undefined): Promise<DeviceSpec> {
   const specs = await loadDeviceSpecs()
   const spec = name === undefined ? matchSpec(probeCpu(), specs) : specs.find(candidate => candidate.name === name)
-  if (spec !== undefined && spec.engine !== null) return spec
-  const served = specs.filter(({ engine }) => engine !== null).map(candidate => candidate.name)
+  if (spec !== undefined) return spec
+  const names = specs.map(candidate => candidate.name)
   throw name === undefined
     ? new QuantdError('ERR_HARDWARE_PROCESSOR', 'this processor matches none of devices/')
-    : new QuantdError('ERR_CLI_USAGE', `device '${name}': expected one of ${served.join(', ')}`, { details: { served } })
+    : new QuantdError('ERR_CLI_USAGE', `device '${name}': expected one of ${names.join(', ')}`, { details: { names } })
 }
+
+/** Times of another engine or processor would say nothing of this target. */
+const isServedHere = ({ engine, match }: DeviceSpec): boolean =>
+  engine !== null && (match.architecture === undefined || match.architecture === process.arch)
 
 /** A table that was measured here. @throws ERR_COSTS_FILE, ERR_COSTS_OTHER_HOST */
 function costsOf(path: string, engine: Engine): CostTable {

@@ -28,7 +28,8 @@ export interface ReportFields {
 export function buildReport({ request, model, chosen, weightRange, sampleCount, judgement, stages, notes }: ReportFields): Report {
   const { candidate, kernels } = chosen
   const placed = candidate.placement.layers
-  const gap = coverageGap(placed)
+  const gap = request.spec.precision === 'float16' ? undefined : coverageGap(placed)
+  const written = candidate.written()
   const opset = request.model.opsets.get('') ?? 0
   const preparedOpset = model.opsets.get('') ?? 0
   return {
@@ -40,7 +41,7 @@ export function buildReport({ request, model, chosen, weightRange, sampleCount, 
       ...(preparedOpset === opset ? {} : { lifted_to: preparedOpset }),
       bytes: request.bytes,
     },
-    result: { sha256: sha256(candidate.bytes), bytes: candidate.bytes.byteLength, opset: preparedOpset },
+    result: { sha256: sha256(written), bytes: written.byteLength, opset: preparedOpset },
     device: request.spec.name,
     settings: request.settings,
     chosen: { scheme: candidate.recipe.mode, why: chosen.why, weight_range: weightRange, estimator: candidate.recipe.estimator },
@@ -49,6 +50,7 @@ export function buildReport({ request, model, chosen, weightRange, sampleCount, 
     integer_kernels: kernels.integer,
     layers: layerEntries(chosen),
     quantizers: quantizerEntries(candidate, request.spec.activationCodes),
+    ...(candidate.placement.observed === undefined ? {} : { observed: observedEntries(chosen, candidate.placement.observed) }),
     algorithms: [...chosen.algorithms],
     candidates: [...chosen.candidates],
     ...(chosen.aware === undefined ? {} : { accuracy_aware: chosen.aware }),
@@ -57,6 +59,12 @@ export function buildReport({ request, model, chosen, weightRange, sampleCount, 
     engine: { name: request.engine.name, version: request.engine.version() },
     judgement,
   }
+}
+
+/** Ends over all samples. */
+function observedEntries({ maker }: Chosen, observed: readonly string[]) {
+  const { ranges } = maker.context.basis.statistics
+  return observed.map(tensor => ({ tensor, range: ranges.get(tensor)!['extremes-outermost'] }))
 }
 
 function layerEntries({ maker, candidate, noise }: Chosen): LayerEntry[] {

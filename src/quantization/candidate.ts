@@ -11,21 +11,20 @@ import type { Basis } from './basis.js'
 import type { CostTable } from './costs/cost-table.js'
 import { tableCosts } from './costs/table-costs.js'
 import type { Codes } from './lowering/emitter.js'
-import { lower } from './lowering/lower.js'
 import type { GivenQuantizers } from './placement/given-quantizers.js'
-import { place } from './placement/place.js'
 import type { Placement, Quantizer } from './placement/placement.js'
 import type { Unit } from './placement/unit.js'
 import type { ActivationMode, Range } from './ranges/affine.js'
 import { type RangeEstimatorName, rangeEstimator } from './ranges/catalog.js'
 import type { RangeEstimator } from './ranges/range-estimator.js'
+import type { Target } from './target.js'
 
 /** What is the same for every candidate of one quantization. */
 export interface CandidateContext {
   readonly basis: Basis
   readonly weightRange: 'full' | 'half'
-  /** Operators that the device takes in int8. */
-  readonly ops: ReadonlySet<string>
+  /** What the device spec decides: places and what is written. */
+  readonly target: Target
   readonly activationCodes: Codes
   /** Quantizers that the model brought along; absent = none. */
   readonly given?: GivenQuantizers
@@ -53,8 +52,11 @@ export interface Candidate {
   readonly placement: Placement
   readonly parameters: ReadonlyMap<string, ActivationParameters>
   readonly weights: ReadonlyMap<Node, QuantizedWeights>
+  /** What ONNX Runtime runs: the model of the target, or its emulation. */
   readonly lowered: Model
   readonly bytes: Uint8Array
+  /** The file of the target. */
+  readonly written: () => Uint8Array
 }
 
 /** Makes candidates of one model; what they share (weights as codes) is computed once. */
@@ -69,17 +71,14 @@ export class CandidateMaker {
   place(keepFloat: Recipe['keepFloat']): Placement {
     const {
       basis: { model, shapes },
-      ops,
-      weightRange,
+      target,
       given,
       costs,
     } = this.context
-    return place({
+    return target.place({
       graph: model.graph,
       shapes,
       keepFloat,
-      ops,
-      weightRange,
       ...(given === undefined ? {} : { given }),
       ...(costs === undefined ? {} : { costs: tableCosts(costs, model.graph, shapes) }),
     })
@@ -89,6 +88,8 @@ export class CandidateMaker {
     const {
       basis: { model, shapes, statistics },
       activationCodes,
+      target,
+      refold = lowered => lowered,
     } = this.context
     const placement = this.place(recipe.keepFloat)
     const parameters = assignParameters({
@@ -97,6 +98,7 @@ export class CandidateMaker {
       mode: recipe.mode,
       estimatorOf: estimatorFor(model, recipe.estimator),
       refined: recipe.refined ?? new Map(),
+      scales: target.scales,
       ...(recipe.tuned?.ranges === undefined ? {} : { tuned: recipe.tuned.ranges }),
     })
     const linear = [...placement.units.values()].filter(unit => unit.form === 'linear')
@@ -112,8 +114,10 @@ export class CandidateMaker {
         })
       if (bias !== undefined) biases.set(unit.main, bias)
     }
-    const lowered = lower({ model, shapes, placement, parameters, weights, biases, activationCodes })
-    return { recipe, placement, parameters, weights, lowered, bytes: writeModel(this.context.refold?.(lowered) ?? lowered) }
+    const { evaluated, result } = target.lower({ model, shapes, placement, parameters, weights, biases, activationCodes })
+    const bytes = writeModel(refold(evaluated))
+    const written = () => (result === evaluated ? bytes : writeModel(refold(result)))
+    return { recipe, placement, parameters, weights, lowered: evaluated, bytes, written }
   }
 
   #weightsOf(unit: Unit): QuantizedWeights {
@@ -121,7 +125,10 @@ export class CandidateMaker {
     if (known !== undefined) return known
     const { graph } = this.context.basis.model
     const given = this.context.given?.weights.get(unit.weight ?? '')
-    const weights = given === undefined ? quantizeWeights(graph, unit, this.context.weightRange) : givenWeights(graph, unit.weight!, given)
+    const weights =
+      given === undefined
+        ? quantizeWeights(graph, unit, this.context.weightRange, this.context.target.scales)
+        : givenWeights(graph, unit.weight!, given)
     this.#weights.set(unit.main, weights)
     return weights
   }

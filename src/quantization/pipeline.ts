@@ -24,6 +24,7 @@ import { measureShapes } from './statistics/measure-shapes.js'
 import { observe } from './statistics/observe.js'
 import { inferAll, readSamples, stackSamples } from './statistics/stack-samples.js'
 import { takeBranches } from './statistics/take-branches.js'
+import { targetOf } from './target.js'
 
 /** Bytes of float answers that are kept to hold candidates to. */
 const referenceBytes = 32 * 2 ** 20
@@ -65,7 +66,6 @@ export async function quantize(given: QuantizeRequest): Promise<QuantizeResult> 
   // A condition is one value: samples that run together may take different branches one by one.
   const batch = model === prepared ? largest : 1
   const keepFloat = new Map(settings.keep_float.map(name => [name, 'asked for (keep_float)']))
-  const ops = new Set(Object.keys(spec.ops))
   const brought = imported === undefined ? {} : { given: imported.given }
   const observing: ObserveBasis = { request, keepFloat, weightRange, sampleCount, batch, ...brought }
   const wanted = statisticsWanted(model, shapes, observing)
@@ -94,7 +94,7 @@ export async function quantize(given: QuantizeRequest): Promise<QuantizeResult> 
   const maker = new CandidateMaker({
     basis: { model, shapes, statistics, applied: [] },
     weightRange,
-    ops,
+    target: targetOf({ spec, weightRange }),
     activationCodes,
     refold,
     ...(given.costs === undefined ? {} : { costs: given.costs }),
@@ -114,7 +114,7 @@ export async function quantize(given: QuantizeRequest): Promise<QuantizeResult> 
   })
   clock.start('judge')
   const judged = await judge(request, judging, chosen.session, onProgress).finally(() => chosen.session.close())
-  const gap = coverageGap(chosen.candidate.placement.layers)
+  const gap = spec.precision === 'float16' ? undefined : coverageGap(chosen.candidate.placement.layers)
   const judgement: Judgement = gap === undefined ? judged : { ...judged, verdict: 'refused', sentence: gap }
   const stages = clock.stop()
   const report = buildReport({
@@ -127,7 +127,7 @@ export async function quantize(given: QuantizeRequest): Promise<QuantizeResult> 
     stages,
     notes: [...(imported?.notes ?? []), ...taken.notes, ...(tuned === undefined ? [] : [tuned.why])],
   })
-  return { bytes: chosen.candidate.bytes, report: given.costs === undefined ? report : { ...report, costs: hashCosts(given.costs) } }
+  return { bytes: chosen.candidate.written(), report: given.costs === undefined ? report : { ...report, costs: hashCosts(given.costs) } }
 }
 
 /** Runs the constant parts of a graph that `prepareModel` folds. */

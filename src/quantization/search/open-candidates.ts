@@ -9,6 +9,7 @@ import type { Kernels } from '../lowering/count-kernels.js'
 import type { Histogram } from '../ranges/histogram-counts.js'
 import type { CandidateEntry } from '../report/report.js'
 import { collectHistograms } from '../statistics/collect-histograms.js'
+import { targetOf } from '../target.js'
 import { openVerified } from '../verify-kernels.js'
 import { isNearlyLossless } from './score.js'
 
@@ -38,7 +39,7 @@ const firstSamples = 48
 /** Opens candidates as they will be served, measures them against float, and keeps a list of what was tried. */
 export class CandidateOpener {
   readonly options: OpenOptions
-  /** The target is another kind of processor than this one: what fuses here says nothing of it. */
+  /** The target is another processor than this one, or another engine: what fuses here says nothing of it. */
   readonly foreign: boolean
   readonly #tried: { readonly name: string; readonly evaluation: Evaluation; readonly candidate: Candidate }[] = []
 
@@ -46,8 +47,10 @@ export class CandidateOpener {
 
   constructor(options: OpenOptions) {
     this.options = options
-    const { architecture } = options.request.spec.match
-    this.foreign = architecture !== undefined && architecture !== process.arch
+    const { spec } = options.request
+    const { architecture } = spec.match
+    const { evaluation } = targetOf({ spec, weightRange: spec.weightRange })
+    this.foreign = evaluation === 'emulated' || (architecture !== undefined && architecture !== process.arch)
   }
 
   /** Where the values of a basis lie, looked at when the first estimator asks. */

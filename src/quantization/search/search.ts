@@ -1,3 +1,4 @@
+import type { DeviceSpec } from '../../hardware/device-spec.js'
 import type { SampleSource } from '../../samples/sample.js'
 import { floatAlgorithms } from '../algorithms/catalog.js'
 import type { ObserveBasis } from '../basis.js'
@@ -50,7 +51,7 @@ export async function searchCandidates({ maker, observing, tuning, onStage, ...o
     tuning === undefined
       ? await keepNoisiestFloat(opener, recipe)
       : await reachDemands({ opener, schemes, start: recipe, tuning, ...(onStage === undefined ? {} : { onProgress: onStage }) })
-  const notes = opener.foreign ? [`made on ${process.arch} for another processor: which kernels it gets there was not seen`] : []
+  const notes = opener.foreign ? [foreignNote(spec)] : []
   return {
     ...settled,
     why,
@@ -58,6 +59,12 @@ export async function searchCandidates({ maker, observing, tuning, onStage, ...o
     candidates: opener.entries(settled.candidate),
     notes: [...notes, ...settled.notes],
   }
+}
+
+function foreignNote({ name, engine }: DeviceSpec): string {
+  return engine === 'onnxruntime'
+    ? `made on ${process.arch} for another processor: which kernels it gets there was not seen`
+    : `accuracy is that of an emulation on ONNX Runtime: ${name} was not there to answer`
 }
 
 /** Exponents of SmoothQuant that `auto` tries (quantization.md 4.6, 4.8). */
