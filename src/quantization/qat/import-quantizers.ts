@@ -207,9 +207,13 @@ class Importer {
     return next !== undefined && (isQuantizeLinear(reader) || isOp(reader, 'Clip')) && this.#leadsTo(next, node)
   }
 
+  /** Biases, vectors and single numbers: no weights of a product, so that no codes of theirs are lost. */
   #isBias(value: string): boolean {
     const readers = this.#graph.consumers(value)
-    return readers.every(node => isOp(node, 'Conv', 'ConvTranspose', 'Gemm') && node.inputs[2] === value) || this.#rank(value) === 1
+    const rank = this.#rank(value)
+    return (
+      (rank !== undefined && rank <= 1) || readers.every(node => isOp(node, 'Conv', 'ConvTranspose', 'Gemm') && node.inputs[2] === value)
+    )
   }
 
   #recordWeights(value: string, codes: WeightCodes, name: string): void {
