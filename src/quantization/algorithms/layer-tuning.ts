@@ -40,7 +40,9 @@ async function settle(options: TuneLayersOptions, { unit, inputs, outputs }: Wal
   const { main } = unit
   const weights = all.get(main)!
   const layout = linearLayout(main, weights.shape)
-  if (layout.inputs > largestInputs || weights.shape.length < 2) return { weights, bias: floatBias(model, unit, layout.outputs) }
+  // What the model brought along was trained with its bias: both stay.
+  if (weights.given === true || layout.inputs > largestInputs || weights.shape.length < 2)
+    return { weights, bias: floatBias(model, unit, layout.outputs) }
   const moments = await layerMoments({ model, main, weightShape: weights.shape, inputs, outputs, engine, threads })
   const isTunable = weights.axis !== undefined && tunable?.(main) !== false && moments.count >= leastPositions * layout.inputs
   if (!isTunable) return { weights, bias: meanBias({ weights, layout, moments }) }
