@@ -10,6 +10,7 @@ import type { TunedLayers } from './algorithms/tuned-layers.js'
 import type { Basis } from './basis.js'
 import type { CostTable } from './costs/cost-table.js'
 import { tableCosts } from './costs/table-costs.js'
+import { coverageFloorOf } from './coverage.js'
 import type { Codes } from './lowering/emitter.js'
 import type { GivenQuantizers } from './placement/given-quantizers.js'
 import type { Placement, Quantizer } from './placement/placement.js'
@@ -63,12 +64,22 @@ export interface Candidate {
 export class CandidateMaker {
   readonly context: CandidateContext
   readonly #weights = new Map<Node, QuantizedWeights>()
+  readonly #placements = new WeakMap<Recipe['keepFloat'], Placement>()
 
   constructor(context: CandidateContext) {
     this.context = context
   }
 
+  /** The same placement for the same map: by measured costs it is searched for. */
   place(keepFloat: Recipe['keepFloat']): Placement {
+    const known = this.#placements.get(keepFloat)
+    if (known !== undefined) return known
+    const placement = this.#place(keepFloat)
+    this.#placements.set(keepFloat, placement)
+    return placement
+  }
+
+  #place(keepFloat: Recipe['keepFloat']): Placement {
     const {
       basis: { model, shapes },
       target,
@@ -80,7 +91,7 @@ export class CandidateMaker {
       shapes,
       keepFloat,
       ...(given === undefined ? {} : { given }),
-      ...(costs === undefined ? {} : { costs: tableCosts(costs, model.graph, shapes) }),
+      ...(costs === undefined ? {} : { costs: tableCosts(costs, { graph: model.graph, shapes, floorOf: coverageFloorOf }) }),
     })
   }
 

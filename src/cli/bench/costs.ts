@@ -11,6 +11,7 @@ import { loadDeviceSpecs, matchSpec } from '../../hardware/match.js'
 import { formatCosts, hashCosts, mergeCosts } from '../../quantization/costs/cost-table.js'
 import { loadCosts } from '../../quantization/costs/load-costs.js'
 import { measureCosts } from '../../quantization/costs/measure-costs.js'
+import { coverageFloorOf } from '../../quantization/coverage.js'
 import { evaluator } from '../../quantization/pipeline.js'
 import { measureShapes } from '../../quantization/statistics/measure-shapes.js'
 import { takeBranches } from '../../quantization/statistics/take-branches.js'
@@ -70,6 +71,7 @@ async function measure(path: string, { out, samples, runs, threads }: Options, c
       threads,
       runs,
       clock: systemClock,
+      floorOf: coverageFloorOf,
     })
     const table = existsSync(out) ? mergeCosts(loadCosts(out), measured) : measured
     writeFileSync(out, formatCosts(table))

@@ -38,6 +38,8 @@ export interface MeasureCostsOptions {
   /** Runs that count, of each model. */
   readonly runs: number
   readonly clock: Pick<Clock, 'now'>
+  /** How much of a mix must be integer (`MeasuredCosts.floorOf`). */
+  readonly floorOf: MeasuredCosts['floorOf']
 }
 
 /** Times that a mixed placement is made, run and its costs corrected. */
@@ -93,9 +95,9 @@ export async function measureCosts(options: MeasureCostsOptions): Promise<CostTa
   return { ...(best?.table ?? table), models: { [modelSignature(graph, shapes, scanUnits(graph, shapes).values())]: whole } }
 }
 
-function placedWith({ model, shapes, ops, weightRange }: MeasureCostsOptions, table?: CostTable): Placement {
+function placedWith({ model, shapes, ops, weightRange, floorOf }: MeasureCostsOptions, table?: CostTable): Placement {
   const { graph } = model
-  const costs = table === undefined ? {} : { costs: tableCosts(table, graph, shapes) }
+  const costs = table === undefined ? {} : { costs: tableCosts(table, { graph, shapes, floorOf }) }
   return place({ graph, shapes, keepFloat: new Map(), ops, weightRange, ...costs })
 }
 
@@ -132,9 +134,9 @@ const mostDearer = 4
  * The table with what the mix made dearer: int8 times of units (a layout that only all of them together had), and conversions, which stand for all that no unit
  * accounts for. Undefined where the mix took what the table said.
  */
-function corrections({ model, shapes }: MeasureCostsOptions, { table, full, mixed, float, seen }: Seen): CostTable | undefined {
+function corrections({ model, shapes, floorOf }: MeasureCostsOptions, { table, full, mixed, float, seen }: Seen): CostTable | undefined {
   const { graph } = model
-  const costs = tableCosts(table, graph, shapes)
+  const costs = tableCosts(table, { graph, shapes, floorOf })
   const times = unitTimes({ graph, placement: mixed, float, int8: seen })
   const units = { ...table.units }
   let count = 0

@@ -5,8 +5,13 @@ import type { Shapes } from '../placement/shapes.js'
 import type { CostPoints, CostTable } from './cost-table.js'
 import { modelSignature, signatureOf } from './signature.js'
 
+export interface TableCostsOptions extends Pick<MeasuredCosts, 'floorOf'> {
+  readonly graph: Graph
+  readonly shapes: Shapes
+}
+
 /** What placement asks, answered for one model from a table. */
-export function tableCosts({ units, models, conversions }: CostTable, graph: Graph, shapes: Shapes): MeasuredCosts {
+export function tableCosts({ units, models, conversions }: CostTable, { graph, shapes, floorOf }: TableCostsOptions): MeasuredCosts {
   const converting = (direction: 'enter' | 'leave') => (value: string) => {
     const shape = shapes.get(value) ?? []
     return interpolate((shape.length === 4 ? conversions.planes : conversions.rows)[direction], elementCount(shape))
@@ -18,6 +23,7 @@ export function tableCosts({ units, models, conversions }: CostTable, graph: Gra
     },
     enter: converting('enter'),
     leave: converting('leave'),
+    floorOf,
     wholeOf: all => {
       const whole = models[modelSignature(graph, shapes, all)]
       if (whole === undefined) return undefined

@@ -1,3 +1,4 @@
+import type { PlacedLayer } from './placement.js'
 import type { Unit } from './unit.js'
 
 /** Microseconds of one unit in either form, its conversions apart. */
@@ -22,4 +23,6 @@ export interface MeasuredCosts {
   readonly leave: (value: string) => number
   /** What whole models with these units were measured to be fastest as; undefined where they were not. */
   readonly wholeOf: (units: Iterable<Unit>) => WholeVerdict | undefined
+  /** Share of the multiply-adds that must stay integer for a model of these layers to count as int8. */
+  readonly floorOf: (layers: readonly PlacedLayer[]) => number
 }

@@ -47,12 +47,50 @@ export function place(asked: PlaceOptions): Placement {
   if (costs === undefined) return placement
   const whole = costs.wholeOf(units.values())
   if (whole?.fastest === 'int8') return placement
-  const slower =
-    whole?.fastest === 'float'
-      ? new Map([...placement.units.keys()].map(node => [node, whole.reason]))
-      : new Map(floatByCost(graph, placement, costs).map(({ unit, reason }) => [unit.main, reason]))
-  const faster = new Set([...placement.units.keys()].filter(node => !slower.has(node)))
-  return slower.size === 0 ? placement : placed(options, { units, refused: new Map([...refused, ...slower]), faster })
+  const without = (slower: ReadonlyMap<Node, string>): Placement => {
+    const faster = new Set([...placement.units.keys()].filter(node => !slower.has(node)))
+    return slower.size === 0 ? placement : placed(options, { units, refused: new Map([...refused, ...slower]), faster })
+  }
+  if (whole?.fastest === 'float') return without(new Map([...placement.units.keys()].map(node => [node, whole.reason])))
+  const cheapest = (favour: number) =>
+    without(new Map(floatByCost({ graph, placement, costs, favour }).map(({ unit, reason }) => [unit.main, reason])))
+  return cheapestCovering(cheapest, costs.floorOf(placement.layers)) ?? placement
+}
+
+/** Powers of two that products are favoured by, in microseconds for a million multiply-adds, and how finely the least is looked for. */
+const favours = { least: 2 ** -6, most: 2 ** 12, steps: 6 } as const
+
+/**
+ * The fastest placement of which enough is integer: the cheapest of all where that is enough, else the one that favours products the least for it. Undefined
+ * when no favour does.
+ */
+function cheapestCovering(cheapest: (favour: number) => Placement, floor: number): Placement | undefined {
+  const covers = ({ layers }: Placement) => integerShare(layers) >= floor
+  const first = cheapest(0)
+  if (covers(first)) return first
+  let low = 0
+  let high = favours.least
+  let found = cheapest(high)
+  while (!covers(found)) {
+    if (high >= favours.most) return undefined
+    low = high
+    high *= 4
+    found = cheapest(high)
+  }
+  for (let step = 0; step < favours.steps; step += 1) {
+    const middle = (low + high) / 2
+    const placement = cheapest(middle)
+    if (covers(placement)) {
+      found = placement
+      high = middle
+    } else low = middle
+  }
+  return found
+}
+
+function integerShare(layers: readonly PlacedLayer[]): number {
+  const sum = (list: readonly PlacedLayer[]) => list.reduce((total, { macs }) => total + macs, 0)
+  return sum(layers.filter(({ state }) => state === 'int8')) / Math.max(sum(layers), 1)
 }
 
 /** Every operator with an integer kernel, those that may not have one, and those that were measured to be worth it even where floats become codes before them. */

@@ -5,6 +5,7 @@ import { CostTable } from '../../../src/quantization/costs/cost-table.js'
 import { measureCosts } from '../../../src/quantization/costs/measure-costs.js'
 import { modelSignature, signatureOf } from '../../../src/quantization/costs/signature.js'
 import { tableCosts } from '../../../src/quantization/costs/table-costs.js'
+import { coverageFloorOf } from '../../../src/quantization/coverage.js'
 import { scanUnits } from '../../../src/quantization/placement/scan-units.js'
 import { monotonicMs } from '../../../src/time.js'
 import { allOps, placed } from '../../fixtures/quantization/quantized.js'
@@ -25,6 +26,7 @@ async function measured(model: Model) {
     threads: 1,
     runs: 10,
     clock: { now: monotonicMs },
+    floorOf: coverageFloorOf,
   })
   return { model, shapes, placement, table }
 }
@@ -32,7 +34,7 @@ async function measured(model: Model) {
 for (const net of [residualNet, depthwiseNet, attentionNet]) {
   test(`${net.name}: every product is found in the profiles of both forms, and the whole model has a verdict`, async t => {
     const { model, shapes, placement, table } = await measured(net())
-    const costs = tableCosts(table, model.graph, shapes)
+    const costs = tableCosts(table, { graph: model.graph, shapes, floorOf: coverageFloorOf })
     for (const unit of placement.units.values()) {
       if (unit.form !== 'linear') continue
       const times = costs.timesOf(unit)

@@ -28,9 +28,10 @@ interface Priced {
   readonly times: Readonly<Record<string, readonly [float: number, int8: number]>>
   readonly conversion: number
   readonly whole?: WholeVerdict
+  readonly floor?: number
 }
 
-const priced = ({ times, conversion, whole }: Priced): MeasuredCosts => ({
+const priced = ({ times, conversion, whole, floor = 0 }: Priced): MeasuredCosts => ({
   timesOf: ({ main }) => {
     const known = times[main.name]
     return known === undefined ? undefined : { float: known[0], int8: known[1] }
@@ -38,6 +39,7 @@ const priced = ({ times, conversion, whole }: Priced): MeasuredCosts => ({
   enter: () => conversion,
   leave: () => conversion,
   wholeOf: () => whole,
+  floorOf: () => floor,
 })
 
 async function states(model: Model, costs: Priced) {
@@ -102,4 +104,13 @@ test('what a whole model was measured to be fastest as wins over its parts', asy
   const { text, placement } = await states(row(), whole('float'))
   t.equal(text, 'a float, b float, c float, d float')
   t.match(placement.layers[3]!.reason, /3 us in float/)
+})
+
+test('where too little would be integer, the layers that lose the least by it are integer all the same', async t => {
+  const times = { a: [5, 9], b: [5, 6], c: [5, 7], d: [9, 3] } as const
+  const text = async (floor: number) => (await states(row(), { times, conversion: 0.1, floor })).text
+  t.equal(await text(0), 'a float, b float, c float, d int8')
+  t.equal(await text(0.5), 'a float, b int8, c float, d int8')
+  t.equal(await text(0.75), 'a float, b int8, c int8, d int8')
+  t.equal(await text(1), 'a int8, b int8, c int8, d int8')
 })
