@@ -4,7 +4,7 @@ import type { AwareHost, Measurement, Placed, Variant } from '../accuracy-aware/
 import type { MeasuredItems } from '../accuracy-aware/measured-items.js'
 import type { CandidateMaker, Recipe } from '../candidate.js'
 import { addedNoise } from '../compare-layers.js'
-import { coverageGap } from '../coverage.js'
+import { coverageFloor, coverageGap, coverageOf } from '../coverage.js'
 import { layerNoise } from './keep-float.js'
 import type { CandidateOpener } from './open-candidates.js'
 
@@ -63,6 +63,7 @@ export class CandidateHost implements AwareHost {
     return {
       groups: groupsOf(placement),
       quantized: placement.layers.filter(({ state }) => state === 'int8').map(({ node }) => node.name),
+      ample: coverageOf(placement.layers) >= coverageFloor,
       gap: coverageGap(placement.layers),
     }
   }

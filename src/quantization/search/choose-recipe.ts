@@ -9,8 +9,8 @@ import type { CandidateOpener, Opened } from './open-candidates.js'
 import { decibels, isBetter, isNearlyLossless } from './score.js'
 
 /** Estimators that `auto` tries, the plainest first. */
-const autoEstimators: readonly RangeEstimatorName[] = ['min-max', 'quantile', 'mean-min-max', 'mean-quantile']
-const thoroughEstimators: readonly RangeEstimatorName[] = [...autoEstimators, 'histogram', 'mse']
+const autoEstimators: readonly RangeEstimatorName[] = ['histogram', 'min-max', 'quantile', 'mean-min-max', 'mean-quantile']
+const thoroughEstimators: readonly RangeEstimatorName[] = [...autoEstimators, 'mse']
 
 /** How activations may be quantized, as the settings and the model say before anything was measured. */
 export interface Schemes {

@@ -1,6 +1,7 @@
 import { addedNoise, compareLayers } from '../compare-layers.js'
 import { coverageFloor, coverageFloorOf, coverageOf } from '../coverage.js'
 import type { Placement } from '../placement/placement.js'
+import { recipeFor } from './choose-recipe.js'
 import type { CandidateOpener, Opened } from './open-candidates.js'
 import { holds } from './score.js'
 
@@ -55,7 +56,7 @@ export async function keepNoisiestFloat(opener: CandidateOpener, first: Opened):
     for (const count of counts) {
       const names = largestSet(placement, ranked, { count, floor })
       const keepFloat = new Map([...recipe.keepFloat, ...names.map(name => [name, reason] as const)])
-      const opened = await opener.open(first.maker, { ...recipe, keepFloat })
+      const opened = await opener.open(first.maker, await recipeFor(opener, first.maker, { ...recipe, keepFloat }))
       if (holds(opened.evaluation)) {
         await first.session.close()
         return { ...opened, noise, notes: [`${names.length} of ${ranked.length} convolutions and matrix products stay float for accuracy`] }

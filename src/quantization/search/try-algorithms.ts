@@ -3,6 +3,7 @@ import type { FloatAlgorithm } from '../algorithms/float-algorithm.js'
 import { type AppliedAlgorithm, type Basis, type ObserveBasis, observeBasis } from '../basis.js'
 import { CandidateMaker } from '../candidate.js'
 import type { AlgorithmEntry } from '../report/report.js'
+import { recipeFor } from './choose-recipe.js'
 import type { CandidateOpener, Opened } from './open-candidates.js'
 import { decibels, isBetter, isNearlyLossless } from './score.js'
 
@@ -67,7 +68,8 @@ export async function tryAlgorithms(options: TryAlgorithmsOptions): Promise<Trie
     for (const alpha of alphas) {
       const basis = await rebalanced(before.maker.context.basis, { ...trial, algorithm, alpha })
       if (basis === undefined) break
-      const opened = await opener.open(new CandidateMaker({ ...before.maker.context, basis }), before.candidate.recipe)
+      const maker = new CandidateMaker({ ...before.maker.context, basis })
+      const opened = await opener.open(maker, await recipeFor(opener, maker, before.candidate.recipe))
       if (tried !== undefined && !isBetter(opened.evaluation, tried.evaluation)) {
         await opened.session.close()
         continue
@@ -98,7 +100,8 @@ export async function tryAlgorithms(options: TryAlgorithmsOptions): Promise<Trie
   await best.session.close()
   const { model, applied } = best.maker.context.basis
   const basis = await observeBasis(model, { ...observing, applied })
-  return { best: await opener.open(new CandidateMaker({ ...best.maker.context, basis }), best.candidate.recipe), entries }
+  const maker = new CandidateMaker({ ...best.maker.context, basis })
+  return { best: await opener.open(maker, await recipeFor(opener, maker, best.candidate.recipe)), entries }
 }
 
 /** `basis` after `algorithm`, observed on the trial samples; undefined where the algorithm finds nothing to do. */
