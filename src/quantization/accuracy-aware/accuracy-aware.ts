@@ -67,6 +67,8 @@ class AwareRun {
   /** Milliseconds of the first evaluation: what plans are made of. */
   #unit = { openMs: 0, itemsMs: 0 }
   #reverts = 0
+  /** Groups that leave less than ample integer work are tried when the others did not do. */
+  #sparing = true
   /** Why some groups may not be made float. */
   #floored: string | undefined
 
@@ -119,6 +121,12 @@ class AwareRun {
     let first = true
     for (;;) {
       const group = order.shift()
+      if (group === undefined && this.#sparing) {
+        this.#sparing = false
+        order = await this.#rank(state, groups)
+        first = true
+        continue
+      }
       if (group === undefined) return { state: best, why: this.#floored ?? 'nothing is left that could be made float' }
       if (this.#reverts === maxReverts) return { state: best, why: `${maxReverts} steps were allowed (max_reverts)` }
       const variant = without(state.variant, group)
@@ -173,12 +181,13 @@ class AwareRun {
   async #rank(state: State, groups: readonly Group[]): Promise<Group[]> {
     const { host, demands } = this.#options
     const metric = this.#worst(state)
-    const subset = await this.#subset(state, metric)
     const left: Group[] = []
     for (const group of groups) {
       const variant = without(state.variant, group)
       if (variant.keepFloat.length > state.variant.keepFloat.length && (await this.#isAllowed(variant))) left.push(group)
     }
+    if (left.length === 0) return []
+    const subset = await this.#subset(state, metric)
     const ranked = left.length > mostRanked ? noisiestGroups(left, await host.addedNoise(state.variant)) : left
     const { noise } = await this.#on(state.variant, subset)
     const scored: Scored[] = []
@@ -195,8 +204,8 @@ class AwareRun {
 
   /** Remembers why not. */
   async #isAllowed(variant: Variant): Promise<boolean> {
-    const { gap } = await this.#options.host.place(variant)
-    if (gap === undefined) return true
+    const { ample, gap } = await this.#options.host.place(variant)
+    if (gap === undefined) return ample || !this.#sparing
     this.#floored = `more float would leave no int8 model (${gap})`
     return false
   }

@@ -28,6 +28,8 @@ export interface Placed {
   readonly groups: readonly Group[]
   /** Names of the operators that compute in int8. */
   readonly quantized: readonly string[]
+  /** True while so much is integer that keeping layers float is no question; groups that would end it come last. */
+  readonly ample: boolean
   /** Why it would be no int8 model any more; undefined when it is one. */
   readonly gap: string | undefined
 }

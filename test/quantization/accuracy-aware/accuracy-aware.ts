@@ -133,6 +133,15 @@ test('layers are not made float beyond what may be called int8', async t => {
   t.same(variant.keepFloat, ['a'])
 })
 
+test('groups that leave less than ample integer work wait until the others have not done', async t => {
+  const toy = { layers: ['a', 'b', 'c'], joint: [['b', 'c']], items: 100, ample: 1 }
+  const spared = await run({ ...toy, figures: [wrongBelow({ '': 10, a: 1, 'b+c': 0 }, 10)] })
+  t.same(spared.variant.keepFloat, ['a'], 'the better group of two is not needed')
+  const needed = await run({ ...toy, figures: [wrongBelow({ '': 10, a: 8, b: 9, c: 9, 'a+b': 9, 'a+c': 9, 'a+b+c': 1 }, 10)] })
+  t.same(needed.variant.keepFloat, ['a', 'b', 'c'])
+  t.equal(needed.steps.filter(step => step === 'rank').length >= 2, true)
+})
+
 test('of a hundred groups the noisiest 48 are ranked by the metric', async t => {
   const layers = Array.from({ length: 100 }, (_, at) => `l${at}`)
   const addedNoise = new Map(layers.map((layer, at) => [layer, at % 2 === 0 ? at : 0]))
