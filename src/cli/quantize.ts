@@ -15,6 +15,7 @@ import { probeCpu } from '../hardware/cpu/probe.js'
 import type { DeviceSpec } from '../hardware/device-spec.js'
 import { loadDeviceSpecs, matchSpec } from '../hardware/match.js'
 import { loadBundleMetrics } from '../quantization/accuracy/bundle-metrics.js'
+import { isMetricName, metricNames } from '../quantization/accuracy/catalog.js'
 import type { Judging } from '../quantization/accuracy/choose-metric.js'
 import { judgeSpeed } from '../quantization/accuracy/judge-speed.js'
 import type { Metric } from '../quantization/accuracy/metric.js'
@@ -138,9 +139,10 @@ export function quantizeCommand(context: CliContext): Command {
 }
 
 async function run(path: string, options: Options, context: CliContext): Promise<void> {
+  checkMetric(options)
   const spec = await specOf(options.device)
-  // What no engine serves here is evaluated by emulation.
-  const engine = engineNamed(spec.engine ?? 'onnxruntime')
+  // What another engine serves, or none here, is evaluated by emulation.
+  const engine = engineNamed('onnxruntime')
   const bundle = await readBundle(path)
   const progress = new ProgressBar(context)
   const opened: SampleSource[] = []
@@ -210,6 +212,14 @@ function inputSpecs({ inputs }: Graph): TensorSpec[] {
   })
 }
 
+/** @throws ERR_CLI_USAGE for a name that is neither a metric nor a module */
+function checkMetric({ metric }: Options): void {
+  if (metric === 'auto' || isMetricName(metric) || isModuleName(metric)) return
+  throw new QuantdError('ERR_CLI_USAGE', `metric '${metric}': expected one of ${metricNames.join(', ')}, or an .mjs file`, {
+    details: { metric, expected: metricNames },
+  })
+}
+
 /** @throws ERR_CLI_USAGE for a name that is no device, ERR_HARDWARE_PROCESSOR on a host that matches none */
 async function specOf(name: string | undefined): Promise<DeviceSpec> {
   const specs = await loadDeviceSpecs()
@@ -223,7 +233,7 @@ async function specOf(name: string | undefined): Promise<DeviceSpec> {
 
 /** Times of another engine or processor would say nothing of this target. */
 const isServedHere = ({ engine, match }: DeviceSpec): boolean =>
-  engine !== null && (match.architecture === undefined || match.architecture === process.arch)
+  engine === 'onnxruntime' && (match.architecture === undefined || match.architecture === process.arch)
 
 /** A table that was measured here. @throws ERR_COSTS_FILE, ERR_COSTS_OTHER_HOST */
 function costsOf(path: string, engine: Engine): CostTable {

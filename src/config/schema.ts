@@ -129,6 +129,15 @@ export const Config = z.strictObject({
       heartbeat_s: restarts(z.number().min(0.5).default(5), 'worker', 'seconds without an answer to a ping before a worker is replaced'),
     })
     .prefault({}),
+  engines: z
+    .strictObject({
+      openvino: restarts(
+        z.enum(['auto', 'off']).default('auto'),
+        'daemon',
+        'auto: a worker for each device that OpenVINO has here, and its versions beside those of ONNX Runtime; off: it is listed, not used',
+      ),
+    })
+    .prefault({}),
   jobs: z
     .strictObject({
       threads: restarts(z.int().min(1).default(1), 'nothing', 'threads of calibration'),

@@ -2,9 +2,10 @@ import { QuantdError } from '../errors.js'
 import type { Engine } from './engine.js'
 import { nullEngine } from './null/engine.js'
 import { onnxruntimeEngine } from './onnxruntime/engine.js'
+import { openvinoEngine } from './openvino/engine.js'
 
 /** Who can run a model, by name. Listing them loads no native library. */
-export const engines = [nullEngine, onnxruntimeEngine] as const satisfies readonly Engine[]
+export const engines = [nullEngine, onnxruntimeEngine, openvinoEngine] as const satisfies readonly Engine[]
 
 /** @throws ERR_ENGINE_UNKNOWN */
 export function engineNamed(name: string): Engine {

@@ -6,7 +6,8 @@ import { type Finding, pass, skip, warn } from './finding.js'
 /** What was found, and whether the processor has a description that says how to quantize for it. */
 export function checkDevices(devices: readonly Device[], notes: readonly Note[]): readonly Finding[] {
   const found = devices.map((device): Finding => {
-    const text = `${device.name}: ${device.why}`
+    const { build } = device.facts
+    const text = `${device.name}${build === undefined ? '' : `, ${build}`}: ${device.why}`
     if (device.target === undefined) return warn(device.id, text, 'add a file to devices/ that matches it')
     return /cannot be opened/.test(device.why)
       ? warn(device.id, text, 'install the udev rule and join the group, then plug it again')

@@ -2,7 +2,7 @@ import type { EncodedRequest } from '../../samples/request.js'
 import type { ServedModel } from './served-model.js'
 
 /** Inferences of each model before timing starts: caches and clocks settle. */
-const warmUps = 3
+const usualWarmUps = 3
 
 /**
  * Times the models in turn on one request: microseconds of inference alone, `times[k][round]` for model k. Rounds are paired; who begins changes from
@@ -10,7 +10,7 @@ const warmUps = 3
  */
 export async function compareSessions(
   models: readonly ServedModel[],
-  { request, rounds }: { readonly request: EncodedRequest; readonly rounds: number },
+  { request, rounds, warmUps = usualWarmUps }: { readonly request: EncodedRequest; readonly rounds: number; readonly warmUps?: number },
 ): Promise<number[][]> {
   const feeds = await Promise.all(models.map(async model => (await model.decode(request)).inputs))
   const times: number[][] = models.map(() => [])

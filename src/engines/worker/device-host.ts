@@ -25,10 +25,11 @@ export class DeviceHost {
         return { meta: answerMeta, body: answerBody }
       }
       case 'compare': {
-        const { contentType, jsonLength, rounds } = call
+        const { contentType, jsonLength, rounds, warmUps } = call
         const request = { contentType, body, ...(jsonLength === undefined ? {} : { jsonLength }) }
         const models = call.keys.map(key => this.#model(key))
-        return { meta: { timesUs: await compareSessions(models, { request, rounds }) }, body: noBody }
+        const turns = { request, rounds, ...(warmUps === undefined ? {} : { warmUps }) }
+        return { meta: { timesUs: await compareSessions(models, turns) }, body: noBody }
       }
       case 'close':
         await this.#close(call.key)
@@ -45,12 +46,14 @@ export class DeviceHost {
   /** What was open under the same key is replaced once the new model is ready. */
   async #open(request: DeviceWorkerCalls['open']['request']): Promise<DeviceWorkerCalls['open']['response']> {
     const start = performance.now()
+    const before = residentMiB()
     const model = await ServedModel.open(request)
     const former = this.#models.get(request.key)
     this.#models.set(request.key, model)
     await former?.close()
     const { inputs, outputs } = model.session
-    return { inputs, outputs, loadMs: Math.round(performance.now() - start), rssMiB: residentMiB() }
+    const rssMiB = residentMiB()
+    return { inputs, outputs, loadMs: Math.round(performance.now() - start), rssMiB, memoryMiB: Math.max(0, rssMiB - before) }
   }
 
   async #close(key: string): Promise<void> {

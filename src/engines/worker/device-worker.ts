@@ -14,6 +14,8 @@ export interface CallOptions {
 export interface DeviceWorker {
   readonly device: string
   readonly state: 'starting' | 'ready' | 'restarting' | 'closed'
+  /** Whether a call of the session under `key` would find it open now. */
+  holds(key: string): boolean
   /** @throws ERR_WORKER_GONE, ERR_WORKER_CLOSED, ERR_TIMEOUT, or what the worker answered, code and details kept */
   call<K extends DeviceWorkerCall>(
     name: K,

@@ -1,6 +1,9 @@
 import type { Manifest } from '../../samples/manifest.js'
 import type { ContentType } from '../../samples/request.js'
-import type { TensorSpec } from '../engine.js'
+import type { OpenOptions, TensorSpec } from '../engine.js'
+
+/** What tells two sessions of one model file apart on an engine that has several devices and precisions. */
+export type EngineOptions = Pick<OpenOptions, 'device' | 'precision' | 'cacheFolder'>
 
 /**
  * What the daemon asks a device worker (one process per device) over `process/` frames. `meta` of a request frame is one of these with
@@ -19,8 +22,11 @@ export interface DeviceWorkerCalls {
       modelName: string
       version: string
       threads: number
+      /** Device, precision and cache of engines that have several. */
+      options?: EngineOptions
     }
-    response: { inputs: readonly TensorSpec[]; outputs: readonly TensorSpec[]; loadMs: number; rssMiB: number }
+    /** `memoryMiB`: resident memory that opening added to the process. */
+    response: { inputs: readonly TensorSpec[]; outputs: readonly TensorSpec[]; loadMs: number; rssMiB: number; memoryMiB: number }
   }
   close: { request: { key: string }; response: Record<string, never> }
   /** Decodes the body, infers, encodes. `confidence`: margin between the best two classes of a classifier (0..1), for the capture rule. */
@@ -38,10 +44,10 @@ export interface DeviceWorkerCalls {
   }
   /**
    * Times the sessions in turn, `rounds` times each, on the request in the body; used when the device is otherwise idle. Microseconds of inference alone,
-   * `times[k][round]` for `keys[k]`; rounds are paired.
+   * `times[k][round]` for `keys[k]`; rounds are paired. `warmUps`: inferences of each before they count, 3 when absent.
    */
   compare: {
-    request: { keys: readonly string[]; rounds: number; contentType: ContentType; jsonLength?: number }
+    request: { keys: readonly string[]; rounds: number; warmUps?: number; contentType: ContentType; jsonLength?: number }
     response: { timesUs: readonly (readonly number[])[] }
   }
   stats: { request: Record<string, never>; response: { rssMiB: number; keys: readonly string[]; inFlight: number } }

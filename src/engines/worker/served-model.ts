@@ -42,7 +42,7 @@ export class ServedModel {
 
   /** Opens and runs once on zeros: kernels are prepared and memory is laid out before the first request. @throws ERR_ENGINE_OPEN, ERR_ENGINE_UNKNOWN */
   static async open(request: OpenRequest): Promise<ServedModel> {
-    const session = await engineNamed(request.engine).open(request.artifact, { threads: request.threads })
+    const session = await engineNamed(request.engine).open(request.artifact, { threads: request.threads, ...request.options })
     const model = new ServedModel(request, session)
     await model.#warm()
     return model

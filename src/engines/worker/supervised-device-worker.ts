@@ -16,6 +16,8 @@ export interface DeviceWorkerOptions {
   readonly memoryMiB: number
   /** Seconds of silence, beyond the limits of its calls, after which the process is killed. */
   readonly heartbeatS: number
+  /** Added to the environment of the process: where its engine finds its library. */
+  readonly env?: Readonly<Record<string, string>>
   readonly backOff?: BackOff
   readonly signal?: AbortSignal
 }
@@ -31,12 +33,19 @@ interface OpenModel {
 }
 
 /** Starts the process of one device and resolves when it takes calls. @throws ERR_ABORTED */
-export async function startDeviceWorker({ device, memoryMiB, heartbeatS, backOff, signal }: DeviceWorkerOptions): Promise<DeviceWorker> {
+export async function startDeviceWorker({
+  device,
+  memoryMiB,
+  heartbeatS,
+  env = {},
+  backOff,
+  signal,
+}: DeviceWorkerOptions): Promise<DeviceWorker> {
   const open = new Map<string, OpenModel>()
   const name = `worker of ${device}`
   const supervisor = new Supervisor({
     name,
-    start: () => startChild({ entry: new URL('./entry.js', import.meta.url), name }),
+    start: () => startChild({ entry: new URL('./entry.js', import.meta.url), name, env }),
     prepare: request => reopenAll({ device, open, request }),
     backOff: backOff ?? workerBackOff,
     heartbeatMs: heartbeatS * 1000,
@@ -68,6 +77,10 @@ class SupervisedDeviceWorker implements DeviceWorker {
 
   get state(): DeviceWorker['state'] {
     return this.#supervisor.state
+  }
+
+  holds(key: string): boolean {
+    return this.#supervisor.state === 'ready' && this.#open.has(key)
   }
 
   async call<K extends DeviceWorkerCall>(

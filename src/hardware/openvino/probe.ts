@@ -45,12 +45,12 @@ export async function probeOpenvino({
     return { devices: [], reason: `OpenVINO at ${found.path}: the probe ${end ?? 'ended without an answer'}: ${complaint.slice(0, 300)}` }
   }
   const { build, devices } = parsed.data
-  return { devices: devices.map(toDevice(build)), reason: '', library: { path: found.path, build } }
+  return { devices: devices.map(toDevice({ path: found.path, build })), reason: '', library: { path: found.path, build } }
 }
 
 /** `CPU`, `GPU.0`, `NPU`: the part before the dot is the kind of device that its specs go by. */
 const toDevice =
-  (build: string) =>
+  (library: { readonly path: string; readonly build: string }) =>
   ({ device, name, capabilities }: z.infer<typeof Answer>['devices'][number]): Device => ({
     id: `openvino-${device.toLowerCase()}`,
     kind: 'openvino',
@@ -60,5 +60,5 @@ const toDevice =
     target: undefined,
     why: '',
     features: capabilities,
-    facts: { device: device.split('.')[0]!, name: device, build },
+    facts: { device: device.split('.')[0]!, name: device, build: library.build, library: library.path },
   })

@@ -43,6 +43,7 @@ class HeldWorker implements DeviceWorker {
     })
   }
 
+  holds = () => true
   figures = () => ({ pid: 1, restarts: 0, rssMiB: 1, inFlight: this.calls.length })
   on = () => () => undefined
   close = async () => undefined
