@@ -104,9 +104,27 @@ export function clipped({ low, high }: Range, { clip, scaleShift }: Pick<Quantiz
 }
 
 /** Parameters that `range` gives the tensor, before a folded scale and shift relabels them. */
-export function plainAffine(range: Range, quantizer: Pick<Quantizer, 'modes' | 'signed'>, { mode, scales }: Scheme): Affine {
-  return stepped(activationAffine(quantizer.signed ? bothSigns(range) : range, modeOf(quantizer, mode)), scales)
+export function plainAffine(range: Range, quantizer: Pick<Quantizer, 'modes' | 'plateau' | 'signed'>, { mode, scales }: Scheme): Affine {
+  const affine = activationAffine(quantizer.signed ? bothSigns(range) : range, modeOf(quantizer, mode))
+  return stepped(quantizer.plateau === undefined ? affine : onPlateau(affine, range, quantizer.plateau), scales)
 }
+
+/** Steps below 0 from which on a plateau is worth a wider step: with one alone the step could double. */
+const leastPlateauSteps = 2
+
+/**
+ * `affine` with its step widened until the plateau below 0 is a whole number of steps: a great share of the elements stands there, and what rounding does to
+ * them it does to all alike, which no later layer averages out.
+ */
+function onPlateau(affine: Affine, { low }: Range, plateau: number): Affine {
+  const steps = Math.floor(-plateau / affine.scale + plateauTolerance)
+  if (low > plateau * (1 - plateauTolerance) || steps < leastPlateauSteps) return affine
+  const scale = Math.fround(-plateau / steps)
+  return { scale, zeroPoint: affine.zeroPoint === 128 ? 128 : Math.min(255, roundHalfEven(-Math.min(low, plateau) / scale)) }
+}
+
+/** Share by which an observed end may miss the plateau, and a step the whole number. */
+const plateauTolerance = 1e-3
 
 function affines(range: Range, quantizer: Quantizer, scheme: Scheme) {
   const { scaleShift } = quantizer

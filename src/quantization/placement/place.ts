@@ -8,6 +8,7 @@ import { findSqueezeExcite } from './find-squeeze-excite.js'
 import { type GivenQuantizers, givenBehindMoves, givenOfUnits, noGivenQuantizers } from './given-quantizers.js'
 import type { MeasuredCosts } from './measured-costs.js'
 import type { PlacedLayer, Placement, Quantizer } from './placement.js'
+import { plateauOf } from './plateau-of.js'
 import { isConstant, scanUnits } from './scan-units.js'
 import type { Shapes } from './shapes.js'
 import type { Unit } from './unit.js'
@@ -214,7 +215,14 @@ function placeQuantizers(
     for (const value of unit.data) {
       if (quantizers.has(value)) continue
       const fixed = fixedAt(value, graph.producer(value))
-      quantizers.set(value, { value, root: value, at: 'entering', signed: signed.has(value), ...fixed })
+      quantizers.set(value, {
+        value,
+        root: value,
+        at: 'entering',
+        signed: signed.has(value),
+        ...fixed,
+        ...plateauOf(graph.producer(value)),
+      })
     }
     if (unit.givesFloats === true) continue
     for (const value of unit.outputs) {

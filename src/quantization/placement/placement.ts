@@ -17,6 +17,8 @@ export interface Quantizer {
   readonly given?: true
   readonly clip?: Range
   readonly scaleShift?: ScaleShift
+  /** Value below 0 at which a saturating activation leaves many elements (Elu: -alpha). */
+  readonly plateau?: number
   /** Modes that all readers take, fastest first; absent = both. */
   readonly modes?: readonly ActivationMode[]
   /** Values that share one range with this one, itself included, sorted: the union of theirs. */

@@ -60,3 +60,17 @@ test('a folded scale and shift relabels codes: the same code stands for x and fo
     t.ok(dequantize.scale * (255 - dequantize.zeroPoint) >= 2.9 - dequantize.scale, 'the range is still reached')
   }
 })
+
+test('where an activation saturates below 0, its plateau is a whole number of steps', async t => {
+  const plateaued = parametersOf([{ ...plain, plateau: -1 }], -1, 44).get('v')!.quantize
+  t.same(plateaued, { scale: Math.fround(1 / 5), zeroPoint: 5 }, 'five steps, where the range alone gives 5.64')
+  t.ok((255 - plateaued.zeroPoint) * plateaued.scale >= 44, 'and the other end is reached')
+  const [rounded, wide, unreached] = [
+    parametersOf([plain], -1, 44),
+    parametersOf([{ ...plain, plateau: -1 }], -1, 300),
+    parametersOf([{ ...plain, plateau: -1 }], -0.5, 44),
+  ].map(parameters => parameters.get('v')!.quantize)
+  t.not(Math.round(1 / rounded!.scale) * rounded!.scale, 1)
+  t.same(wide, parametersOf([plain], -1, 300).get('v')!.quantize, 'not when the step would double')
+  t.same(unreached, parametersOf([plain], -0.5, 44).get('v')!.quantize, 'nor where nothing stands on it')
+})

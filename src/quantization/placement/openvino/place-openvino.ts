@@ -5,6 +5,7 @@ import type { ActivationMode, Range } from '../../ranges/affine.js'
 import { countMacs } from '../count-macs.js'
 import { type GivenQuantizers, givenOfUnits, noGivenQuantizers } from '../given-quantizers.js'
 import type { PlacedLayer, Placement, Quantizer } from '../placement.js'
+import { plateauOf } from '../plateau-of.js'
 import { isConstant, scalarOf } from '../scan-units.js'
 import type { Shapes } from '../shapes.js'
 import type { Unit } from '../unit.js'
@@ -131,6 +132,7 @@ function placeQuantizers({ graph, shapes, spec, units, hoisted, given }: Quantiz
       ...(channels ? { axis: 1 } : {}),
       ...(group === undefined && !channels && isOp(producer, 'Softmax', 'Sigmoid') ? { fixed: unitInterval } : {}),
       ...clipOf(graph, producer),
+      ...plateauOf(producer),
     })
   }
   for (const { name } of graph.inputs) entering(name)
