@@ -74,14 +74,24 @@ export class ExportCall {
   /** @throws ERR_IR_OP where nobody knows it */
   rank(index: number): number {
     const value = this.node.inputs[index] ?? ''
-    const shape = this.graph.constant(value)?.shape ?? this.#shapes.get(value) ?? this.graph.valueInfo.get(value)?.shape
-    if (shape === undefined) throw this.refuse(`the rank of '${value}' is not known`)
-    return shape.length
+    const rank = this.#shapeOf(value)?.length ?? this.graph.valueInfo.get(value)?.shape?.length
+    if (rank === undefined) throw this.refuse(`the rank of '${value}' is not known`)
+    return rank
   }
 
+  /** At one sample; undefined where nobody knows it. */
   shape(index: number): readonly number[] | undefined {
-    const value = this.node.inputs[index] ?? ''
-    return this.graph.constant(value)?.shape ?? this.#shapes.get(value)
+    return this.#shapeOf(this.node.inputs[index] ?? '')
+  }
+
+  /** Quantizers change no shape. */
+  #shapeOf(value: string): readonly number[] | undefined {
+    const known = this.graph.constant(value)?.shape ?? this.#shapes.get(value)
+    if (known !== undefined) return known
+    const producer = this.graph.producer(value)
+    return producer !== undefined && ['FakeQuantize', 'DequantizeLinear', 'QuantizeLinear'].includes(producer.opType)
+      ? this.#shapeOf(producer.inputs[0]!)
+      : undefined
   }
 
   /** A layer within the translation of this node. */
