@@ -44,14 +44,15 @@ export class Signal {
   #signal = 0
   #noise = 0
   #cosines = 0
-  #items = 0
+  #amplitudes = 0
 
   add(float: Tensor, int8: Tensor): void {
     const sums = compareSignals(float, int8)
     this.#signal += sums.signal
     this.#noise += sums.noise
-    this.#cosines += cosineOf(sums)
-    this.#items += 1
+    const amplitude = Math.sqrt(Math.max(sums.signal, sums.other))
+    this.#cosines += amplitude * cosineOf(sums)
+    this.#amplitudes += amplitude
   }
 
   /** 10 log10 of the energy of float over that of the difference, all items together. */
@@ -59,9 +60,12 @@ export class Signal {
     return decibels(this.#signal, this.#noise)
   }
 
-  /** Mean over the items of the cosine between the two outputs. */
+  /**
+   * Mean over the items of the cosine between the two outputs, each weighed by the larger amplitude of the two: a map in which nothing is found has no direction
+   * worth keeping, one in which int8 alone finds something counts in full.
+   */
   get cosine(): number {
-    return this.#items === 0 ? 1 : this.#cosines / this.#items
+    return this.#amplitudes === 0 ? 1 : this.#cosines / this.#amplitudes
   }
 }
 

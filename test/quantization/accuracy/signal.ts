@@ -21,6 +21,17 @@ test('no noise is 300 dB, no signal is none', async t => {
   t.equal(silent.cosine, 0)
 })
 
+test('an item with next to no signal does not decide the cosine, unless int8 sees something there', async t => {
+  const faint = new Signal()
+  faint.add(tensor(3, 4), tensor(3, 4))
+  faint.add(tensor(1e-6, 0), tensor(0, 1e-6))
+  t.ok(faint.cosine > 0.999999, String(faint.cosine))
+  const seen = new Signal()
+  seen.add(tensor(3, 4), tensor(3, 4))
+  seen.add(tensor(1e-6, 0), tensor(0, 5))
+  t.equal(seen.cosine.toFixed(6), '0.500000')
+})
+
 test('the noise as a metric is its share of the energy of float', async t => {
   const tally = signal.start()
   const add = (output: number[], float: number[]) =>
