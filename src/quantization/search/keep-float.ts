@@ -10,7 +10,7 @@ const layerSamples = 8
 /** How many of the noisiest layers are kept float, attempt after attempt. */
 const attempts = [1, 2, 4, 8] as const
 /** How many of the first layers are kept float where the noisiest do not help. */
-const firstLayers = [8, 16, 32] as const
+const firstLayers = [8, 16, 24, 32] as const
 
 /** An open candidate with what its layers do. */
 export interface Settled extends Opened {
