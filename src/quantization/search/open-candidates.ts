@@ -1,5 +1,6 @@
 import type { Session } from '../../engines/engine.js'
 import type { Tensor } from '../../graph/tensor/tensor.js'
+import type { SampleSource } from '../../samples/sample.js'
 import type { Judging } from '../accuracy/choose-metric.js'
 import type { Basis } from '../basis.js'
 import type { Candidate, CandidateMaker, Recipe } from '../candidate.js'
@@ -12,6 +13,7 @@ import { collectHistograms } from '../statistics/collect-histograms.js'
 import { targetOf } from '../target.js'
 import { openVerified } from '../verify-kernels.js'
 import { isNearlyLossless } from './score.js'
+import { tuningReserve } from './tuning-reserve.js'
 
 /** A candidate that is open and measured. Its session is the caller's to close. */
 export interface Opened {
@@ -41,13 +43,21 @@ export class CandidateOpener {
   readonly options: OpenOptions
   /** The target is another processor than this one, or another engine: what fuses here says nothing of it. */
   readonly foreign: boolean
+  /** Samples that layers are tuned with; no candidate is measured on them. */
+  readonly reserve: SampleSource
+  readonly #compared: readonly Tensor[]
+  readonly #thorough: boolean
   readonly #tried: { readonly name: string; readonly evaluation: Evaluation; readonly candidate: Candidate }[] = []
 
   readonly #histograms = new Map<Basis, Promise<ReadonlyMap<string, Histogram>>>()
 
   constructor(options: OpenOptions) {
     this.options = options
-    const { spec } = options.request
+    const { spec, settings, samples } = options.request
+    this.reserve = tuningReserve(options.request)
+    const all = Math.min(settings.samples, samples.count)
+    this.#compared = options.reference.slice(0, all - this.reserve.count)
+    this.#thorough = settings.preset === 'accuracy'
     const { architecture } = spec.match
     const { evaluation } = targetOf({ spec, weightRange: spec.weightRange })
     this.foreign = evaluation === 'emulated' || (architecture !== undefined && architecture !== process.arch)
@@ -107,11 +117,12 @@ export class CandidateOpener {
     }))
   }
 
-  /** On the first samples, and on all where those leave a doubt. */
+  /** On the first samples, and on all where those leave a doubt or everything is tried: many close candidates ask for a finer measure. */
   async #evaluate(session: Session): Promise<Evaluation> {
-    const { reference } = this.options
-    const first = await this.#evaluateOn(session, reference.slice(0, firstSamples))
-    return isNearlyLossless(first) || reference.length <= firstSamples ? first : this.#evaluateOn(session, reference)
+    const compared = this.#compared
+    if (this.#thorough || compared.length <= firstSamples) return this.#evaluateOn(session, compared)
+    const first = await this.#evaluateOn(session, compared.slice(0, firstSamples))
+    return isNearlyLossless(first) ? first : this.#evaluateOn(session, compared)
   }
 
   async #evaluateOn(session: Session, reference: readonly Tensor[]): Promise<Evaluation> {

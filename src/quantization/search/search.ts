@@ -11,6 +11,7 @@ import { keepNoisiestFloat, type Settled } from './keep-float.js'
 import { CandidateOpener, type OpenOptions } from './open-candidates.js'
 import { reachDemands } from './reach-demands.js'
 import { type SwitchedAlgorithm, tryAlgorithms } from './try-algorithms.js'
+import { tuneCandidate } from './tune-candidate.js'
 
 export interface SearchOptions extends OpenOptions {
   readonly maker: CandidateMaker
@@ -30,7 +31,7 @@ export interface Chosen extends Settled {
 }
 
 /**
- * Chooses by what is measured at the output: float algorithms, then estimator and scheme, then layers that stay float until the allowed drop holds on the
+ * Chooses by what is measured at the output: float algorithms, then estimator and scheme, then tuning layer by layer, then layers that stay float until the allowed drop holds on the
  * calibration samples. Where int8 is nearly lossless the search ends early. Counts bound it, not the clock: the same request gives the same result.
  */
 export async function searchCandidates({ maker, observing, tuning, onStage, ...options }: SearchOptions): Promise<Chosen> {
@@ -47,15 +48,16 @@ export async function searchCandidates({ maker, observing, tuning, onStage, ...o
   const start = await opener.open(maker, plain)
   const tried = await tryAlgorithms({ opener, observing, algorithms: switchedAlgorithms(settings, observing), thorough, start })
   const { why, ...recipe } = await chooseRecipe({ opener, schemes, start: tried.best, thorough })
+  const tuned = await tuneCandidate({ opener, start: recipe, thorough })
   const settled =
     tuning === undefined
-      ? await keepNoisiestFloat(opener, recipe)
-      : await reachDemands({ opener, schemes, start: recipe, tuning, ...(onStage === undefined ? {} : { onProgress: onStage }) })
+      ? await keepNoisiestFloat(opener, tuned.best)
+      : await reachDemands({ opener, schemes, start: tuned.best, tuning, ...(onStage === undefined ? {} : { onProgress: onStage }) })
   const notes = opener.foreign ? [foreignNote(spec)] : []
   return {
     ...settled,
     why,
-    algorithms: tried.entries,
+    algorithms: [...tried.entries, ...tuned.entries],
     candidates: opener.entries(settled.candidate),
     notes: [...notes, ...settled.notes],
   }
