@@ -40,6 +40,9 @@ export function schemesFor(settings: QuantizeSettings, spec: DeviceSpec, { model
   return { modes, estimators, suggestion }
 }
 
+/** Multiply-adds of a sample below which measuring a candidate costs less than opening it: then every one is tried. */
+const smallMacs = 100_000
+
 export interface ChooseRecipeOptions {
   readonly opener: CandidateOpener
   readonly schemes: Schemes
@@ -49,10 +52,12 @@ export interface ChooseRecipeOptions {
 }
 
 /**
- * The likely scheme with each estimator, then the other scheme with the best of them; ends early where int8 is close to lossless. Losers are closed.
+ * The likely scheme with each estimator, then the other scheme with the best of them; ends early where int8 is close to lossless, unless the model is so
+ * small that trying on costs nothing. Losers are closed.
  */
 export async function chooseRecipe({ opener, schemes, start, thorough }: ChooseRecipeOptions): Promise<Opened & { readonly why: string }> {
-  const enough = ({ evaluation }: Opened) => !thorough && isNearlyLossless(evaluation)
+  const tryAll = thorough || macsOf(start) < smallMacs
+  const enough = ({ evaluation }: Opened) => !tryAll && isNearlyLossless(evaluation)
   let best = start
   for (const estimator of schemes.estimators.slice(1)) {
     if (enough(best)) break
@@ -69,6 +74,8 @@ export async function chooseRecipe({ opener, schemes, start, thorough }: ChooseR
     ? { ...measured, why: `${schemes.suggestion}, but measuring says ${other}: ${figures}` }
     : { ...best, why: `${schemes.suggestion}, and measuring agrees: ${figures}` }
 }
+
+const macsOf = ({ candidate }: Opened): number => candidate.placement.layers.reduce((sum, { macs }) => sum + macs, 0)
 
 /** The better of an open candidate and one that `recipe` makes; the other one is closed. */
 async function better(opener: CandidateOpener, best: Opened, recipe: Recipe): Promise<Opened> {
