@@ -23,6 +23,7 @@ import { judgeStale } from './gateway/jobs/judge-stale.js'
 import { requantizeJob } from './gateway/jobs/requantize-job.js'
 import { fetchBundle } from './gateway/models/fetch-bundle.js'
 import { ModelRegistry } from './gateway/models/registry.js'
+import { ServingDevices } from './gateway/models/serving-devices.js'
 import { MqttGateway } from './gateway/mqtt/gateway.js'
 import { Schedule } from './gateway/schedule/schedule.js'
 import { type ServingLimits, ServingQueue } from './gateway/serving/serving-queue.js'
@@ -91,12 +92,21 @@ export async function startDaemon(first: Config, { reload = () => loadConfig(und
       started => started.close(),
     )
     const capture = opened(await CaptureStore.open({ stateFolder: config.state_dir, reserveBytes: reserveBytes() }), files => files.close())
+    const devices = opened(
+      new ServingDevices({
+        device: cpu,
+        spec,
+        engine: { name: onnxruntimeEngine.name, version: onnxruntimeEngine.version() },
+        worker,
+        precisions: [],
+        env: {},
+      }),
+      list => list.close(),
+    )
     const models = opened(
       new ModelRegistry({
         store,
-        worker,
-        device: cpu,
-        engine: { name: onnxruntimeEngine.name, version: onnxruntimeEngine.version() },
+        devices,
         threads,
         memoryMiB: config.jobs.memory_mb,
         goldenRequest: model => goldenRequest(capture, model),
@@ -106,7 +116,7 @@ export async function startDaemon(first: Config, { reload = () => loadConfig(und
     await models.restore()
     opened(await followModels(models, capture), stop => stop())
     const serving = opened(
-      new ServingQueue({ models, worker: device => (device === worker.device ? worker : undefined), limits: () => servingLimits(config) }),
+      new ServingQueue({ models, worker: device => devices.get(device)?.worker, limits: () => servingLimits(config) }),
       // What still runs after the gateway's own wait stays in the journal.
       queue => withTimeout(queue.drain(), lastRequestsMs, 'drain').catch(() => undefined),
     )

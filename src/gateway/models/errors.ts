@@ -7,6 +7,8 @@ export const modelErrors = defineErrors({
   ERR_BUNDLE_UNKNOWN: 'No bundle with this hash was uploaded since the daemon started: upload it again with `quantd load`.',
   ERR_MODEL_ANSWER: 'A version opened, but does not answer as it must: other outputs or shapes than float, or numbers that are not finite.',
   ERR_MODEL_CHANGED: 'A version was made of a float model that is no longer the loaded one: quantize again.',
+  ERR_MODEL_DEVICE:
+    'The version runs on a device that is not there now: see `quantd devices` and why it is gone; activate another version meanwhile.',
   ERR_MODEL_NOT_READY: 'The model is loading or could not be opened: its topic says why.',
   ERR_MODEL_OPEN:
     'The model file reads as ONNX, but its engine does not open it, or not within limits of memory and time: the message says why.',

@@ -1,21 +1,16 @@
-import type { Device } from '../../hardware/device.js'
+import type { ServingDevice, ServingDevices } from './serving-devices.js'
 import type { StoredModel, StoredVersion } from './stored-model.js'
 import { findVersion } from './version-rules.js'
 
-/** Engine and processor as judgements name them: what an int8 model answers, and how fast, holds for these alone (DECISIONS, Judge). */
-export function judgedOn({
-  device,
-  engine,
-}: {
-  readonly device: Device
-  readonly engine: { readonly name: string; readonly version: string }
-}): string {
+/** Engine and processor as judgements name them: what a version answers, and how fast, holds for these alone (DECISIONS, Judge). */
+export function judgedOn({ device, engine }: Pick<ServingDevice, 'device' | 'engine'>): string {
   return `${engine.name} ${engine.version}, ${device.name} (${[...device.features].sort().join(' ')})`
 }
 
-/** The active int8 version, when it was judged elsewhere than on `here`. */
-export function staleVersion(stored: StoredModel, here: string): StoredVersion | undefined {
+/** The active version, when it was judged elsewhere than where it runs now; one whose device is not there cannot be judged again. */
+export function staleVersion(stored: StoredModel, devices: ServingDevices): StoredVersion | undefined {
   const active = stored.active === undefined ? undefined : findVersion(stored, stored.active)
-  if (active?.kind !== 'int8' || active.judgedOn === undefined) return undefined
-  return active.judgedOn === here ? undefined : active
+  const serving = active === undefined ? undefined : devices.get(active.device)
+  if (active?.judgedOn === undefined || serving === undefined) return undefined
+  return active.judgedOn === judgedOn(serving) ? undefined : active
 }

@@ -1,16 +1,44 @@
-/** A version that is open in the device worker, and the requests that hold it. Closed when it is retired and the last holder has let go. */
+/** What opening a version took. */
+export interface OpenFigures {
+  readonly ms: number
+  /** Resident memory that it added to its worker. */
+  readonly memoryMiB: number
+}
+
+export interface LiveSessionFields {
+  readonly version: string
+  readonly key: string
+  /** Id of the device whose worker has it open. */
+  readonly device: string
+  readonly figures: OpenFigures
+  readonly isOpen: () => boolean
+  readonly close: () => Promise<void>
+}
+
+/** A version that is open in the worker of its device, and the requests that hold it. Closed when it is retired and the last holder has let go. */
 export class LiveSession {
   readonly version: string
   readonly key: string
+  readonly device: string
+  readonly figures: OpenFigures
+  readonly #isOpen: () => boolean
   readonly #close: () => Promise<void>
   #holders = 0
   #retired: Promise<void> | undefined
   #free: (() => void) | undefined
 
-  constructor(fields: { readonly version: string; readonly key: string; readonly close: () => Promise<void> }) {
-    this.version = fields.version
-    this.key = fields.key
-    this.#close = fields.close
+  constructor({ version, key, device, figures, isOpen, close }: LiveSessionFields) {
+    this.version = version
+    this.key = key
+    this.device = device
+    this.figures = figures
+    this.#isOpen = isOpen
+    this.#close = close
+  }
+
+  /** False while its worker is starting again, and for good where the new process could not open it. */
+  get isOpen(): boolean {
+    return this.#isOpen()
   }
 
   /** @returns how to let go; safe to call twice */

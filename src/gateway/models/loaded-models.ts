@@ -1,4 +1,3 @@
-import type { DeviceWorker } from '../../engines/worker/device-worker.js'
 import { errorMessage } from '../../errors.js'
 import { logger } from '../../log.js'
 import type { StateStore } from '../store/state-store.js'
@@ -9,6 +8,7 @@ import { type ModelEntry, recordOf } from './model-entry.js'
 import { requireVersion } from './model-refusals.js'
 import { ModelSessions } from './model-sessions.js'
 import { Mutex } from './mutex.js'
+import type { ServingDevices } from './serving-devices.js'
 import { ModelTable, type StoredModel } from './stored-model.js'
 import { VersionFiles } from './version-files.js'
 
@@ -16,7 +16,7 @@ const log = logger('gateway/models')
 
 export interface LoadedModelsOptions {
   readonly store: StateStore
-  readonly worker: DeviceWorker
+  readonly devices: ServingDevices
   /** Threads of one inference. */
   readonly threads: number
 }
@@ -25,6 +25,7 @@ export interface LoadedModelsOptions {
 export class LoadedModels {
   readonly table: ModelTable
   readonly files: VersionFiles
+  readonly devices: ServingDevices
   readonly #options: LoadedModelsOptions
   readonly #entries = new Map<string, ModelEntry>()
   readonly #mutexes = new Map<string, Mutex>()
@@ -32,6 +33,7 @@ export class LoadedModels {
 
   constructor(options: LoadedModelsOptions) {
     this.#options = options
+    this.devices = options.devices
     this.table = new ModelTable(options.store)
     this.files = new VersionFiles(options.store.folder)
   }
@@ -53,7 +55,7 @@ export class LoadedModels {
 
   /** An entry with nothing open, not among the loaded ones yet. */
   newEntry(stored: StoredModel): ModelEntry {
-    return { stored, state: 'loading', why: '', sessions: new ModelSessions(this.#options) }
+    return { stored, state: 'loading', why: '', away: '', sessions: new ModelSessions(this.#options) }
   }
 
   /** Puts `entry` in the place of what has its name. */
@@ -98,6 +100,7 @@ export class LoadedModels {
 
   /** The open session of a version; opens it when it is not. For whoever is alone with the model. @throws ERR_STORE_ARTIFACT, ERR_ENGINE_OPEN, ERR_WORKER_* */
   async open(entry: ModelEntry, version: string): Promise<LiveSession> {
+    entry.sessions.forgetLost()
     const open = entry.sessions.get(version)
     if (open !== undefined) return open
     const found = requireVersion(entry.stored, version)

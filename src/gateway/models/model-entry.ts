@@ -8,13 +8,16 @@ export interface ModelEntry {
   state: 'loading' | 'ready' | 'failed'
   /** Why it is failed; '' otherwise. */
   why: string
+  /** Why the active version does not answer from its device, so that a stand-in does; '' otherwise. */
+  away: string
   readonly sessions: ModelSessions
 }
 
-export function recordOf({ stored, state, why }: ModelEntry): ModelRecord {
+export function recordOf({ stored, state, why, away }: ModelEntry): ModelRecord {
   const { name, bundle, manifest, inputs, outputs, versions, active, previous, pinned, note } = stored
   const shown = versions.map(publicVersion)
-  return { name, bundle, manifest, inputs, outputs, versions: shown, active, previous, pinned, state, why: why === '' ? note : why }
+  const reason = [why, away, note].find(text => text !== '') ?? ''
+  return { name, bundle, manifest, inputs, outputs, versions: shown, active, previous, pinned, state, why: reason }
 }
 
 export function publicVersion({ report: _, judgedOn: __, ...version }: StoredVersion): VersionRecord {

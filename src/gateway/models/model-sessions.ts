@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto'
-import type { DeviceWorker } from '../../engines/worker/device-worker.js'
 import type { DeviceWorkerCalls } from '../../engines/worker/protocol.js'
 import { errorMessage } from '../../errors.js'
 import { logger } from '../../log.js'
 import type { EncodedRequest, EncodedResponse } from '../../samples/request.js'
-import { LiveSession } from './live-session.js'
+import { Refusal } from '../wire-errors.js'
+import { LiveSession, type OpenFigures } from './live-session.js'
+import { engineOptions, type ServingDevice, type ServingDevices } from './serving-devices.js'
 import type { StoredModel, StoredVersion } from './stored-model.js'
 
 const log = logger('gateway/models')
@@ -14,15 +15,16 @@ const openLimitMs = 120_000
 const inferLimitMs = 60_000
 const closeLimitMs = 30_000
 
-/** The versions of one model that are open in the device worker. Who opens and drops holds the model's mutex; holding a session needs none. */
+/** The versions of one model that are open, each in the worker of its device. Who opens and drops holds the model's mutex; holding a session needs none. */
 export class ModelSessions {
-  readonly #worker: DeviceWorker
+  readonly #devices: ServingDevices
   readonly #threads: number
   readonly #open = new Map<string, LiveSession>()
   readonly #closing = new Set<Promise<void>>()
+  readonly #figures = new Map<string, OpenFigures>()
 
-  constructor({ worker, threads }: { readonly worker: DeviceWorker; readonly threads: number }) {
-    this.#worker = worker
+  constructor({ devices, threads }: { readonly devices: ServingDevices; readonly threads: number }) {
+    this.#devices = devices
     this.#threads = threads
   }
 
@@ -30,32 +32,54 @@ export class ModelSessions {
     return this.#open.get(version)
   }
 
+  all(): readonly LiveSession[] {
+    return [...this.#open.values()]
+  }
+
   get versions(): readonly string[] {
     return [...this.#open.keys()].sort((a, b) => Number(a) - Number(b))
   }
 
-  /** @param path of the version's model file, checked. @throws ERR_ENGINE_OPEN, ERR_WORKER_*, ERR_TIMEOUT */
+  /** What the last opening of a version took, in this run of the daemon. */
+  figures(version: string): OpenFigures | undefined {
+    return this.#figures.get(version)
+  }
+
+  /** @param path of the version's model file, checked. @throws ERR_ENGINE_OPEN, ERR_MODEL_DEVICE, ERR_WORKER_*, ERR_TIMEOUT */
   async open(
     { name, manifest }: StoredModel,
-    { version, engine }: StoredVersion,
+    { version, engine, device, precision }: StoredVersion,
     path: string,
   ): Promise<{ readonly session: LiveSession; readonly facts: DeviceWorkerCalls['open']['response'] }> {
+    const serving = this.#device(device, { name, version })
+    const { worker } = serving
     const key = `${name}@${version}#${randomUUID().slice(0, 8)}`
-    const { meta: facts } = await this.#worker.call(
+    const options = engineOptions(serving, precision)
+    const { meta: facts } = await worker.call(
       'open',
-      { key, engine, artifact: path, manifest, modelName: name, version, threads: this.#threads },
+      { key, engine, artifact: path, manifest, modelName: name, version, threads: this.#threads, options },
       { timeoutMs: openLimitMs },
     )
-    const session = new LiveSession({ version, key, close: () => this.#close(key) })
+    const figures = { ms: facts.loadMs, memoryMiB: facts.memoryMiB }
+    const session = new LiveSession({
+      version,
+      key,
+      device,
+      figures,
+      isOpen: () => worker.holds(key),
+      close: () => this.#close(serving, key),
+    })
     this.#open.set(version, session)
-    log.info({ model: name, version, loadMs: facts.loadMs, rssMiB: facts.rssMiB }, 'version opened')
+    this.#figures.set(version, figures)
+    log.info({ model: name, version, device, ...options, loadMs: facts.loadMs, rssMiB: facts.rssMiB }, 'version opened')
     return { session, facts }
   }
 
   /** What a version answers to a request, as a caller would see it. */
-  async answer({ key }: LiveSession, { contentType, jsonLength, body }: EncodedRequest): Promise<EncodedResponse> {
+  async answer({ key, device, version }: LiveSession, { contentType, jsonLength, body }: EncodedRequest): Promise<EncodedResponse> {
+    const { worker } = this.#device(device, { name: key, version })
     const request = { key, contentType, ...(jsonLength === undefined ? {} : { jsonLength }) }
-    const { meta, body: answer } = await this.#worker.call('infer', request, { body, timeoutMs: inferLimitMs })
+    const { meta, body: answer } = await worker.call('infer', request, { body, timeoutMs: inferLimitMs })
     return { contentType: meta.contentType, ...(meta.jsonLength === undefined ? {} : { jsonLength: meta.jsonLength }), body: answer }
   }
 
@@ -68,9 +92,9 @@ export class ModelSessions {
     await closing.finally(() => this.#closing.delete(closing))
   }
 
-  /** Forgets what is not among `keys`, the ones that the worker has open. @returns the versions that are lost */
-  forgetAllBut(keys: readonly string[]): readonly string[] {
-    const lost = [...this.#open.values()].filter(({ key }) => !keys.includes(key))
+  /** Forgets what the worker of its device does not have open although it takes calls. @returns the versions that are lost */
+  forgetLost(): readonly string[] {
+    const lost = this.all().filter(session => !session.isOpen && this.#devices.get(session.device)?.worker.state === 'ready')
     for (const { version } of lost) this.#open.delete(version)
     return lost.map(({ version }) => version)
   }
@@ -80,10 +104,19 @@ export class ModelSessions {
     await Promise.all(this.#closing)
   }
 
+  /** @throws Refusal NOT_READY */
+  #device(id: string, { name, version }: { readonly name: string; readonly version: string }): ServingDevice {
+    const found = this.#devices.get(id)
+    if (found !== undefined) return found
+    throw new Refusal('NOT_READY', 'ERR_MODEL_DEVICE', `model '${name}' version ${version} runs on ${id}, which is not there`, {
+      details: { model: name, version, device: id },
+    })
+  }
+
   /** A worker that is gone or closing has no session to close: its next process will not open this key again. */
-  async #close(key: string): Promise<void> {
+  async #close({ worker }: ServingDevice, key: string): Promise<void> {
     try {
-      await this.#worker.call('close', { key }, { timeoutMs: closeLimitMs })
+      await worker.call('close', { key }, { timeoutMs: closeLimitMs })
     } catch (error) {
       log.warn({ key, error: errorMessage(error) }, 'session not closed')
     }

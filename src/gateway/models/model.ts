@@ -1,8 +1,13 @@
 import type { TensorSpec } from '../../engines/engine.js'
 import type { Judgement } from '../../quantization/report/report.js'
 import type { Manifest } from '../../samples/manifest.js'
+import type { OpenFigures } from './live-session.js'
+import type { Precision } from './serving-devices.js'
 
-/** One servable form of a model. Version '1' is the float of the bundle; each quantization adds the next number. */
+/**
+ * One servable form of a model. Version '1' is the float of the bundle on the reference device; each quantization adds the next number, and so does each
+ * further engine and precision that float runs on.
+ */
 export interface VersionRecord {
   readonly version: string
   readonly kind: 'float' | 'int8'
@@ -10,13 +15,22 @@ export interface VersionRecord {
   readonly state: 'candidate' | 'active' | 'previous' | 'retired' | 'refused'
   readonly device: string
   readonly engine: string
-  /** Hash of the model file in the artifact store. */
+  /** Type in which what is float is computed, where the engine has a choice. */
+  readonly precision?: Precision
+  /** Hash of the model file: in the artifact store for int8, in the bundle for float. */
   readonly artifact: string
   readonly scheme?: 'symmetric' | 'asymmetric'
   readonly calibratedAt?: string
   readonly samples?: number
   readonly judgement?: Judgement
   readonly createdAt: string
+}
+
+/** Fields of a float version that an engine of its own makes of the bundle's model. */
+export interface FloatForm {
+  readonly device: string
+  readonly precision: Precision
+  readonly judgement: Judgement
 }
 
 /** A model that is loaded into the daemon (its bundle is in the state directory). */
@@ -61,8 +75,10 @@ export interface Models {
   unload(name: string): Promise<void>
   /** Files of a bundle and of a version's artifact, for the job worker. */
   paths(name: string, version?: string): { bundle: string; model: string; report: string | undefined }
-  /** Puts the files of a finished quantization into the artifact store as a new version. */
-  addVersion(name: string, files: { model: string; report: string }): Promise<VersionRecord>
+  /** Puts the files of a finished quantization into the artifact store as a new version on `device` (default: the reference). */
+  addVersion(name: string, files: { model: string; report: string; device?: string }): Promise<VersionRecord>
+  /** The bundle's float model as a version on another engine; the one that is there already gets the new judgement. */
+  addFloat(name: string, form: FloatForm): Promise<VersionRecord>
   /** Beside the old one: open, warm, check that it answers, switch in one transaction, close the one before the previous after its last request. @throws Refusal VERSION_NOT_FOUND, CONFLICT (refused version without `force`) */
   activate(name: string, version: string, options?: { force?: boolean; pin?: boolean }): Promise<ModelRecord>
   rollback(name: string): Promise<ModelRecord>
@@ -72,11 +88,16 @@ export interface Models {
   judge(name: string, version: string, judgement: Judgement): Promise<VersionRecord>
   setCapture(name: string, capture: Manifest['capture']): Promise<ModelRecord>
   /**
-   * The route of a request, held until `release`: a swap waits for held routes before it closes the old session.
+   * The route of a request, held until `release`: a swap waits for held routes before it closes the old session. A request that names no version goes to
+   * the stand-in while the device of the active one is gone or is the one to `avoid`.
    * @throws Refusal MODEL_NOT_FOUND, VERSION_NOT_FOUND, NOT_READY
    */
-  acquire(name: string, version?: string): { readonly route: Route; readonly manifest: Manifest; release(): void }
-  /** Paired timing in the device worker of two versions on one captured request; opens and closes what is not open. */
+  acquire(
+    name: string,
+    version?: string,
+    options?: { readonly avoid?: string },
+  ): { readonly route: Route; readonly manifest: Manifest; release(): void }
+  /** Paired timing of two versions on one captured request, each in the worker of its device; opens and closes what is not open. */
   compare(
     name: string,
     versions: readonly [string, string],
@@ -84,5 +105,7 @@ export interface Models {
     rounds: number,
     signal?: AbortSignal,
   ): Promise<readonly (readonly number[])[]>
+  /** What the last opening of a version took, in this run of the daemon. */
+  opened(name: string, version: string): OpenFigures | undefined
   on(listener: (event: ModelEvent) => void): () => void
 }

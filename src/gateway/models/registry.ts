@@ -1,7 +1,5 @@
-import type { DeviceWorker } from '../../engines/worker/device-worker.js'
-import { QuantdError } from '../../errors.js'
-import type { Device } from '../../hardware/device.js'
 import { logger } from '../../log.js'
+import type { BackOff } from '../../process/back-off.js'
 import { moduleFiles } from '../../quantization/accuracy/bundle-metrics.js'
 import type { Judgement } from '../../quantization/report/report.js'
 import type { Bundle } from '../../samples/bundle.js'
@@ -11,31 +9,29 @@ import { type Clock, systemClock } from '../../time.js'
 import { crashPoint } from '../store/crash-point.js'
 import type { StateStore } from '../store/state-store.js'
 import { Refusal } from '../wire-errors.js'
+import { compareVersions } from './compare-versions.js'
 import { checkAnswer } from './golden-check.js'
+import { Homecoming, homecomingBackOff } from './homecoming.js'
 import { inspectModel } from './inspect-model.js'
 import { judgedOn, staleVersion } from './judged-on.js'
-import type { LiveSession } from './live-session.js'
+import type { LiveSession, OpenFigures } from './live-session.js'
 import { LoadedModels } from './loaded-models.js'
-import type { ModelEvent, ModelRecord, Models, Route, VersionRecord } from './model.js'
+import type { FloatForm, ModelEvent, ModelRecord, Models, Route, VersionRecord } from './model.js'
 import { type ModelEntry, publicVersion, recordOf } from './model-entry.js'
 import { notOpen, notReady, otherModel, refusedVersion, requireVersion } from './model-refusals.js'
-import { reopenLost, restore } from './restore.js'
+import { restore } from './restore.js'
+import type { ServingDevice, ServingDevices } from './serving-devices.js'
+import { openStandIn, prepareStandIn, standInOf } from './stand-in.js'
 import type { StoredModel, StoredVersion } from './stored-model.js'
 import { readReport } from './version-files.js'
 import { judgedState, withActive, withFields, withVersion } from './version-rules.js'
 
 const log = logger('gateway/models')
 
-const compareLimitMs = 60_000
-/** Rounds of a comparison per call: an abort is seen between two calls. */
-const roundsAtOnce = 20
-
 export interface ModelRegistryOptions {
   readonly store: StateStore
-  /** The worker of the device that serves, and what it is. */
-  readonly worker: DeviceWorker
-  readonly device: Device
-  readonly engine: { readonly name: string; readonly version: string }
+  /** Who serves; devices may be added later. */
+  readonly devices: ServingDevices
   /** Threads of one inference. */
   readonly threads: number
   /** Limit of the process that reads a model for the first time. */
@@ -43,33 +39,32 @@ export interface ModelRegistryOptions {
   /** A request that the model has answered before, for the check of a new version; undefined when none was captured. */
   readonly goldenRequest?: (model: string) => Promise<EncodedRequest | undefined>
   readonly clock?: Clock
+  /** How often a version that its engine refuses is tried again. */
+  readonly backOff?: BackOff
 }
 
 /**
- * `Models` over state.db, the artifact store and one device worker. What answers is switched by one transaction, so a crash at any moment leaves exactly
+ * `Models` over state.db, the artifact store and the workers of the devices. What answers is switched by one transaction, so a crash at any moment leaves exactly
  * the old or the new version active; the version before stays open, which makes a rollback a matter of milliseconds.
  */
 export class ModelRegistry implements Models {
   readonly #options: ModelRegistryOptions
   readonly #clock: Clock
   readonly #loaded: LoadedModels
-  /** Engine and processor of this run. */
-  readonly #here: string
-  readonly #unsubscribe: () => void
+  readonly #devices: ServingDevices
+  readonly #homecoming: Homecoming
 
   constructor(options: ModelRegistryOptions) {
     this.#options = options
     this.#clock = options.clock ?? systemClock
+    this.#devices = options.devices
     this.#loaded = new LoadedModels(options)
-    this.#here = judgedOn(options)
-    this.#unsubscribe = options.worker.on(event => {
-      if (event === 'back') void reopenLost(this.#loaded, { worker: options.worker, here: this.#here })
-    })
+    this.#homecoming = new Homecoming({ loaded: this.#loaded, clock: this.#clock, backOff: options.backOff ?? homecomingBackOff })
   }
 
   /** Opens what was active when the daemon last ran; a damaged int8 falls back to float and says so. Never throws for one model. */
-  restore(): Promise<void> {
-    return restore(this.#loaded, this.#here)
+  async restore(): Promise<void> {
+    for (const name of await restore(this.#loaded)) this.#homecoming.bring(name)
   }
 
   list(): readonly ModelRecord[] {
@@ -82,7 +77,7 @@ export class ModelRegistry implements Models {
 
   stale(): readonly { readonly model: string; readonly version: string }[] {
     return this.#loaded.all().flatMap(({ stored }) => {
-      const version = staleVersion(stored, this.#here)
+      const version = staleVersion(stored, this.#devices)
       return version === undefined ? [] : [{ model: stored.name, version: version.version }]
     })
   }
@@ -118,29 +113,31 @@ export class ModelRegistry implements Models {
     }
   }
 
-  async addVersion(name: string, files: { model: string; report: string }): Promise<VersionRecord> {
+  async addVersion(name: string, files: { model: string; report: string; device?: string }): Promise<VersionRecord> {
+    const serving = this.#serving(files.device ?? this.#reference)
     const report = await readReport(files.report)
     const arriving = [await this.#loaded.files.putModel(files.model), await this.#loaded.files.putReport(report)] as const
     try {
       return await this.#loaded.change(name, async entry => {
         const { judgement } = report
         if (report.model.sha256 !== requireVersion(entry.stored, '1').artifact) throw otherModel(name, report)
-        const { model, added } = withVersion(entry.stored, {
-          kind: 'int8',
-          state: judgement?.verdict === 'refused' ? 'refused' : 'candidate',
-          device: this.#options.device.id,
-          engine: this.#options.engine.name,
+        const fields = {
+          kind: 'int8' as const,
+          state: judgement?.verdict === 'refused' ? ('refused' as const) : ('candidate' as const),
+          device: serving.device.id,
+          engine: serving.engine.name,
           artifact: arriving[0].hash,
           report: arriving[1].hash,
           scheme: report.chosen.scheme,
           calibratedAt: this.#now(),
           samples: report.samples.calibration,
-          ...(judgement === undefined ? {} : { judgement, judgedOn: this.#here }),
+          ...(judgement === undefined ? {} : { judgement, judgedOn: judgedOn(serving) }),
           createdAt: this.#now(),
-        })
+        }
+        const { model, added } = withVersion(entry.stored, fields, { spared: standInOf(entry.stored, this.#reference) })
         this.#loaded.save(entry, model)
         await this.#loaded.collect('unreferenced')
-        log.info({ model: name, version: added.version, state: added.state }, 'version added')
+        log.info({ model: name, version: added.version, device: added.device, state: added.state }, 'version added')
         return publicVersion(added)
       })
     } finally {
@@ -148,11 +145,39 @@ export class ModelRegistry implements Models {
     }
   }
 
+  addFloat(name: string, { device, precision, judgement }: FloatForm): Promise<VersionRecord> {
+    return this.#loaded.change(name, async entry => {
+      const serving = this.#serving(device)
+      const { artifact } = requireVersion(entry.stored, '1')
+      const known = entry.stored.versions.find(
+        version => version.device === device && version.precision === precision && version.artifact === artifact,
+      )
+      const judged = { judgement, judgedOn: judgedOn(serving) }
+      if (known !== undefined) {
+        this.#loaded.save(entry, withFields(entry.stored, known.version, { ...judged, state: judgedState(known, judgement) }))
+        return publicVersion(requireVersion(entry.stored, known.version))
+      }
+      const { model, added } = withVersion(entry.stored, {
+        kind: 'float',
+        state: judgement.verdict === 'refused' ? 'refused' : 'candidate',
+        device,
+        engine: serving.engine.name,
+        precision,
+        artifact,
+        ...judged,
+        createdAt: this.#now(),
+      })
+      this.#loaded.save(entry, model)
+      log.info({ model: name, version: added.version, device, precision, state: added.state }, 'version added')
+      return publicVersion(added)
+    })
+  }
+
   async judge(name: string, version: string, judgement: Judgement): Promise<VersionRecord> {
     return this.#loaded.change(name, async entry => {
-      const { report } = requireVersion(entry.stored, version)
+      const { report, device } = requireVersion(entry.stored, version)
       const arriving = report === undefined ? undefined : await this.#loaded.files.putJudgedReport(report, judgement)
-      const fields = { judgement, judgedOn: this.#here, ...(arriving === undefined ? {} : { report: arriving.hash }) }
+      const fields = { judgement, judgedOn: judgedOn(this.#serving(device)), ...(arriving === undefined ? {} : { report: arriving.hash }) }
       const judged = withFields(entry.stored, version, { ...fields, state: judgedState(requireVersion(entry.stored, version), judgement) })
       this.#loaded.save(entry, version === judged.active ? { ...judged, note: '' } : judged)
       arriving?.settled()
@@ -172,8 +197,9 @@ export class ModelRegistry implements Models {
       const session = await this.#loaded.open(entry, version)
       try {
         await this.#checkAnswers(entry, session)
+        await prepareStandIn(this.#loaded, entry, version)
       } catch (error) {
-        void closeIdle(entry)
+        void this.#closeIdle(entry)
         throw error
       }
       this.#switch(entry, { version, pinned, kind: 'activated' })
@@ -190,6 +216,7 @@ export class ModelRegistry implements Models {
         })
       }
       await this.#loaded.open(entry, previous)
+      await prepareStandIn(this.#loaded, entry, previous)
       this.#switch(entry, { version: previous, pinned, kind: 'rolledback' })
       return recordOf(entry)
     })
@@ -213,46 +240,45 @@ export class ModelRegistry implements Models {
     })
   }
 
-  acquire(name: string, version?: string): { readonly route: Route; readonly manifest: Manifest; release(): void } {
+  acquire(
+    name: string,
+    version?: string,
+    { avoid }: { readonly avoid?: string } = {},
+  ): { readonly route: Route; readonly manifest: Manifest; release(): void } {
     const entry = this.#loaded.get(name)
     const { active, manifest } = entry.stored
     const wanted = version ?? active
     if (version !== undefined) requireVersion(entry.stored, version)
-    const session = wanted === undefined ? undefined : entry.sessions.get(wanted)
+    const own = wanted === undefined ? undefined : entry.sessions.get(wanted)
+    const session = version === undefined ? this.#answering(entry, own, avoid) : own
     if (session === undefined) throw wanted === active ? notReady(entry) : notOpen(entry, wanted)
-    const route = { model: name, version: session.version, key: session.key, device: this.#options.device.id }
+    const route = { model: name, version: session.version, key: session.key, device: session.device }
     return { route, manifest, release: session.hold() }
+  }
+
+  opened(name: string, version: string): OpenFigures | undefined {
+    return this.#loaded.get(name).sessions.figures(version)
   }
 
   async compare(
     name: string,
     versions: readonly [string, string],
-    { contentType, jsonLength, body }: EncodedRequest,
+    request: EncodedRequest,
     rounds: number,
     signal?: AbortSignal,
   ): Promise<readonly (readonly number[])[]> {
     const held = await this.#loaded.change(name, async entry => {
       const sessions: LiveSession[] = []
       for (const version of versions) sessions.push(await this.#loaded.open(entry, version))
-      return sessions.map(session => ({ key: session.key, release: session.hold() }))
+      return sessions.map(session => ({ session, release: session.hold() }))
     })
-    const keys = held.map(({ key }) => key)
-    const times: number[][] = versions.map(() => [])
+    const sessions = held.map(({ session }) => session)
     try {
-      for (let done = 0; done < rounds; done += roundsAtOnce) {
-        if (signal?.aborted) throw new QuantdError('ERR_ABORTED', 'comparison aborted', { cause: signal.reason })
-        const { meta } = await this.#options.worker.call(
-          'compare',
-          { keys, rounds: Math.min(roundsAtOnce, rounds - done), contentType, ...(jsonLength === undefined ? {} : { jsonLength }) },
-          { body, timeoutMs: compareLimitMs, ...(signal === undefined ? {} : { signal }) },
-        )
-        for (const [index, list] of meta.timesUs.entries()) times[index]?.push(...list)
-      }
-      return times
+      return await compareVersions(sessions, { devices: this.#devices, request, rounds, signal })
     } finally {
       for (const { release } of held) release()
       const entry = this.#loaded.find(name)
-      if (entry !== undefined) void this.#loaded.alone(name, async () => void closeIdle(entry))
+      if (entry !== undefined) void this.#loaded.alone(name, async () => void this.#closeIdle(entry))
     }
   }
 
@@ -262,15 +288,34 @@ export class ModelRegistry implements Models {
 
   /** Resolves when nothing is being changed or closed any more. Open sessions end with their worker. */
   async close(): Promise<void> {
-    this.#unsubscribe()
+    await this.#homecoming.close()
     await this.#loaded.settled()
+  }
+
+  /** The session that answers for the active version: its own, or the stand-in while that is gone or to be avoided. */
+  #answering(entry: ModelEntry, own: LiveSession | undefined, avoid: string | undefined): LiveSession | undefined {
+    if (own?.isOpen === true && own.device !== avoid) return own
+    // Its worker takes calls and does not have it: nobody will tell of that.
+    if (own?.isOpen === false && this.#devices.get(own.device)?.worker.state === 'ready') this.#homecoming.bring(entry.stored.name)
+    return openStandIn(entry, this.#reference) ?? own
+  }
+
+  get #reference(): string {
+    return this.#devices.reference.device.id
+  }
+
+  /** @throws Refusal NOT_READY */
+  #serving(device: string): ServingDevice {
+    const found = this.#devices.get(device)
+    if (found !== undefined) return found
+    throw new Refusal('NOT_READY', 'ERR_MODEL_DEVICE', `no worker runs for '${device}'`, { details: { device } })
   }
 
   async #install(bundle: Bundle, signal: AbortSignal | undefined): Promise<ModelRecord> {
     const old = this.#loaded.find(bundle.name)
     if (old !== undefined && old.stored.bundle === bundle.hash && old.state === 'ready') return recordOf(old)
-    const { memoryMiB, engine } = this.#options
-    const file = { path: bundle.model.path, engine: engine.name, manifest: bundle.manifest }
+    const { memoryMiB } = this.#options
+    const file = { path: bundle.model.path, engine: this.#devices.reference.engine.name, manifest: bundle.manifest }
     await inspectModel(file, { memoryMiB, ...(signal === undefined ? {} : { signal }) })
     const arriving = await this.#loaded.files.putBundle(bundle)
     crashPoint('bundle-stored')
@@ -308,8 +353,8 @@ export class ModelRegistry implements Models {
       version: '1',
       kind: 'float',
       state: 'active',
-      device: this.#options.device.id,
-      engine: this.#options.engine.name,
+      device: this.#reference,
+      engine: this.#devices.reference.engine.name,
       artifact: model.sha256,
       createdAt: this.#now(),
     }
@@ -334,7 +379,8 @@ export class ModelRegistry implements Models {
     entry.stored = { ...withActive(entry.stored, version), pinned, note: '' }
     entry.state = 'ready'
     entry.why = ''
-    void closeIdle(entry)
+    entry.away = ''
+    void this.#closeIdle(entry)
     const model = recordOf(entry)
     log.info({ model: model.name, version, from }, kind === 'activated' ? 'version activated' : 'rolled back')
     this.#loaded.emit({ kind: 'changed', model })
@@ -344,9 +390,10 @@ export class ModelRegistry implements Models {
   #now(): string {
     return new Date(this.#clock.wall()).toISOString()
   }
-}
 
-/** Closes what is neither active nor previous. */
-function closeIdle({ stored, sessions }: ModelEntry): Promise<void> {
-  return sessions.keepOnly(stored.active, stored.previous)
+  /** Closes what neither answers, nor stands ready to, nor stands in. */
+  #closeIdle(entry: ModelEntry): Promise<void> {
+    const { stored, sessions } = entry
+    return sessions.keepOnly(stored.active, stored.previous, openStandIn(entry, this.#reference)?.version)
+  }
 }

@@ -49,6 +49,7 @@ interface VersionRow {
   state: VersionRecord['state']
   device: string
   engine: string
+  precision: NonNullable<VersionRecord['precision']> | null
   artifact: string
   report: string | null
   scheme: 'symmetric' | 'asymmetric' | null
@@ -125,6 +126,7 @@ export class ModelTable {
       engine: row.engine,
       artifact: row.artifact,
       createdAt: row.created_at,
+      ...(row.precision === null ? {} : { precision: row.precision }),
       ...(row.report === null ? {} : { report: row.report }),
       ...(row.scheme === null ? {} : { scheme: row.scheme }),
       ...(row.calibrated_at === null ? {} : { calibratedAt: row.calibrated_at }),
@@ -137,8 +139,8 @@ export class ModelTable {
   #insert(model: string, version: StoredVersion): void {
     this.#database
       .prepare(
-        `INSERT INTO versions (model, version, kind, state, device, engine, artifact, report, scheme, calibrated_at, samples, judgement, judged_on, created_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+        `INSERT INTO versions (model, version, kind, state, device, engine, artifact, report, scheme, calibrated_at, samples, judgement, judged_on, created_at, precision)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       )
       .run(
         model,
@@ -155,6 +157,7 @@ export class ModelTable {
         version.judgement === undefined ? null : JSON.stringify(version.judgement),
         version.judgedOn ?? null,
         version.createdAt,
+        version.precision ?? null,
       )
   }
 }

@@ -26,11 +26,17 @@ export function withActive(model: StoredModel, version: string): StoredModel {
   }
 }
 
-/** Adds a version under the next number. The oldest int8 versions that do not answer go, so that a weekly job does not fill the disk. */
-export function withVersion(model: StoredModel, fields: Omit<StoredVersion, 'version'>): { model: StoredModel; added: StoredVersion } {
+/** Adds a version under the next number. The oldest int8 versions that neither answer nor are `spared` go, so that a weekly job does not fill the disk. */
+export function withVersion(
+  model: StoredModel,
+  fields: Omit<StoredVersion, 'version'>,
+  { spared }: { readonly spared?: string | undefined } = {},
+): { model: StoredModel; added: StoredVersion } {
   const last = Math.max(0, ...model.versions.map(({ version }) => Number(version)))
   const added: StoredVersion = { ...fields, version: String(last + 1) }
-  const spare = model.versions.filter(({ kind, state }) => kind === 'int8' && state !== 'active' && state !== 'previous')
+  const spare = model.versions.filter(
+    ({ kind, state, version }) => kind === 'int8' && state !== 'active' && state !== 'previous' && version !== spared,
+  )
   const gone = new Set(spare.slice(0, Math.max(0, spare.length + 1 - keptVersions)))
   return { model: { ...model, versions: [...model.versions.filter(version => !gone.has(version)), added] }, added }
 }

@@ -16,6 +16,8 @@ export interface Waiting extends Queued {
   readonly arrived: number
   /** True once its worker died under it. */
   retry: boolean
+  /** Device that failed it: another answers if one can. */
+  avoid?: string
   readonly settle: (outcome: InferOutcome) => void
 }
 
@@ -38,12 +40,15 @@ interface Ready {
   readonly worker: DeviceWorker
 }
 
+/** What an engine says when it fails, out of memory for one; whether the request is at fault is seen where it is answered next. */
+const deviceFaults: ReadonlySet<string> = new Set(['ERR_ENGINE_INFER', 'ERR_ENGINE_CLOSED', 'ERR_WORKER_KEY'])
+
 /** Inferences that a worker holds at once: the next one's bytes are there when the last one ends. A model that batches gets two batches. */
 const inWorker = 2
 
 /**
  * The queue in front of one device worker. When the worker dies, what it held is tried once more, each alone: a request that kills its worker does not
- * take its neighbours along a second time.
+ * take its neighbours along a second time. Where another device has a stand-in open, that is where it is tried, and so is what the engine failed on.
  */
 export class DeviceLane {
   readonly #options: DeviceLaneOptions
@@ -70,7 +75,8 @@ export class DeviceLane {
   }
 
   push(waiting: Waiting): void {
-    this.#queue.push(waiting)
+    if (waiting.retry) this.#retries.push(waiting)
+    else this.#queue.push(waiting)
     this.#dispatch()
   }
 
@@ -128,7 +134,7 @@ export class DeviceLane {
     }
     let held: Held | undefined
     try {
-      held = models.acquire(request.model, request.version)
+      held = models.acquire(request.model, request.version, avoiding(waiting))
       const process = worker()
       if (held.route.device === device && process !== undefined) return { held, worker: process }
       if (held.route.device !== device) elsewhere(waiting, held.route.device)
@@ -138,6 +144,19 @@ export class DeviceLane {
     }
     held?.release()
     return undefined
+  }
+
+  /** Whether another device would answer the request: a stand-in for the version that this one has. */
+  #answersElsewhere({ request }: Waiting): boolean {
+    const { models, device } = this.#options
+    try {
+      const held = models.acquire(request.model, request.version, { avoid: device })
+      held.release()
+      return held.route.device !== device
+    } catch {
+      // Unloaded meanwhile, or being loaded: nobody else has it.
+      return false
+    }
   }
 
   async #infer(waiting: Waiting, { worker, held: { route } }: Ready): Promise<InferOutcome | 'again'> {
@@ -162,8 +181,9 @@ export class DeviceLane {
       }
     } catch (error) {
       const code = errorCode(error)
-      if (code === 'ERR_WORKER_GONE' && !waiting.retry) {
+      if (!waiting.retry && (code === 'ERR_WORKER_GONE' || (deviceFaults.has(code) && this.#answersElsewhere(waiting)))) {
         waiting.retry = true
+        if (code !== 'ERR_WORKER_GONE') waiting.avoid = route.device
         retried()
         return 'again'
       }
@@ -171,6 +191,8 @@ export class DeviceLane {
     }
   }
 }
+
+const avoiding = ({ avoid }: Waiting) => (avoid === undefined ? {} : { avoid })
 
 /** A dead or stuck device is named as such; what the worker said of the request itself passes as it is. */
 function lost(code: string, device: string, cause: unknown): unknown {

@@ -1,0 +1,82 @@
+import type { OpenOptions } from '../../engines/engine.js'
+import type { DeviceWorker } from '../../engines/worker/device-worker.js'
+import type { EngineOptions } from '../../engines/worker/protocol.js'
+import type { Device } from '../../hardware/device.js'
+import type { DeviceSpec } from '../../hardware/device-spec.js'
+
+/** Type in which a float model is computed. */
+export type Precision = NonNullable<OpenOptions['precision']>
+
+/** A device whose worker takes models, the engine that runs them there, and what its file in `devices/` says. */
+export interface ServingDevice {
+  readonly device: Device
+  readonly spec: DeviceSpec
+  readonly engine: { readonly name: string; readonly version: string }
+  readonly worker: DeviceWorker
+  /** How the engine names the device, where it has several. */
+  readonly engineDevice?: string
+  /** Types in which the float model may run there as a version of its own; none on the reference, whose float is the bundle's. */
+  readonly precisions: readonly Precision[]
+  /** What a process needs in its environment to run the engine. */
+  readonly env: Readonly<Record<string, string>>
+}
+
+type Listener = (event: 'lost' | 'back', device: ServingDevice) => void
+
+/**
+ * The devices that serve now. The first, the reference, is the processor by ONNX Runtime: it is there as long as the daemon is, runs the float model of every
+ * bundle, and answers for the others while they are gone. The others come when their probe has found them.
+ */
+export class ServingDevices {
+  readonly reference: ServingDevice
+  readonly #devices = new Map<string, ServingDevice>()
+  readonly #listeners = new Set<Listener>()
+  readonly #undo: (() => void)[] = []
+
+  constructor(reference: ServingDevice) {
+    this.reference = reference
+    this.#watch(reference)
+  }
+
+  /** Takes a device in: whoever waits for it hears 'back'. */
+  add(device: ServingDevice): void {
+    this.#watch(device)
+    this.#tell('back', device)
+  }
+
+  get(id: string): ServingDevice | undefined {
+    return this.#devices.get(id)
+  }
+
+  /** The reference first. */
+  all(): readonly ServingDevice[] {
+    return [...this.#devices.values()]
+  }
+
+  on(listener: Listener): () => void {
+    this.#listeners.add(listener)
+    return () => void this.#listeners.delete(listener)
+  }
+
+  /** Stops listening to the workers; who started them ends them. */
+  close(): void {
+    for (const undo of this.#undo.splice(0)) undo()
+  }
+
+  #watch(device: ServingDevice): void {
+    this.#devices.set(device.device.id, device)
+    this.#undo.push(device.worker.on(event => this.#tell(event, device)))
+  }
+
+  #tell(event: 'lost' | 'back', device: ServingDevice): void {
+    for (const listener of this.#listeners) listener(event, device)
+  }
+}
+
+/** What a session of one version is opened with on its device. */
+export function engineOptions({ engineDevice }: ServingDevice, precision: Precision | undefined): EngineOptions {
+  return {
+    ...(engineDevice === undefined ? {} : { device: engineDevice }),
+    ...(precision === undefined ? {} : { precision }),
+  }
+}

@@ -1,0 +1,137 @@
+import { type Test, test } from 'tap'
+import type { ModelRecord } from '../../../src/gateway/models/model.js'
+import { ServingQueue } from '../../../src/gateway/serving/serving-queue.js'
+import { type SecondDevice, secondId, startSecondDevice, versionOn } from '../../fixtures/gateway/second-device.js'
+import { demoBundle, openSite, type Site, siteRequests } from '../../fixtures/gateway/site.js'
+import { defaultLimits } from '../../fixtures/mqtt/rig.js'
+
+const model = 'fashion-resnet'
+
+/** Resolves with the model as soon as it is told to be so. */
+function told({ models }: Site, holds: (record: ModelRecord) => boolean): Promise<ModelRecord> {
+  return new Promise(resolve => {
+    const stop = models.on(event => {
+      if (event.kind !== 'changed' || !holds(event.model)) return
+      stop()
+      resolve(event.model)
+    })
+  })
+}
+
+function route({ models }: Site): { readonly version: string; readonly device: string } {
+  const { route, release } = models.acquire(model)
+  release()
+  return { version: route.version, device: route.device }
+}
+
+/** A site with a second device, and a version there that answers. */
+async function openWithSecond(t: Test, folder = t.testdir()): Promise<{ site: Site; second: SecondDevice; version: string }> {
+  const site = await openSite(t, folder)
+  const second = await startSecondDevice(t)
+  site.devices.add(second)
+  await site.models.load(demoBundle)
+  const version = await versionOn(site, secondId)
+  await site.models.activate(model, version)
+  return { site, second, version }
+}
+
+function servingOf(site: Site): ServingQueue {
+  return new ServingQueue({ models: site.models, worker: id => site.devices.get(id)?.worker, limits: () => defaultLimits })
+}
+
+async function ask(site: Site, serving: ServingQueue) {
+  const [request] = await siteRequests(site.models.get(model), 1)
+  return serving.infer({ ...request!, model, caller: 'app', priority: 1 })
+}
+
+test('kill -9 of the worker of a second device loses no request: float answers on the first until it is back', async t => {
+  const { site, second, version } = await openWithSecond(t)
+  t.same(route(site), { version, device: secondId })
+  const serving = servingOf(site)
+  const before = await ask(site, serving)
+  t.match(before, { kind: 'answer', version, device: secondId })
+  const away = told(site, ({ why }) => why !== '')
+  const home = away.then(() => told(site, ({ why }) => why === ''))
+  const asked = Array.from({ length: 12 }, () => ask(site, serving))
+  while (second.worker.figures().inFlight === 0) await new Promise(setImmediate)
+  second.kill()
+  const outcomes = await Promise.all(asked)
+  t.same(
+    outcomes.filter(({ kind }) => kind !== 'answer'),
+    [],
+  )
+  t.ok(outcomes.some(outcome => outcome.kind === 'answer' && outcome.device === 'cpu0'))
+  t.match(await away, { active: version, state: 'ready', why: /second0: its worker died and is started again: version 1 answers/ })
+  await home
+  t.match(await ask(site, serving), { kind: 'answer', version, device: secondId }, 'traffic returns')
+})
+
+test('what the engine of a second device fails on is answered by the first', async t => {
+  const { site, second } = await openWithSecond(t)
+  const serving = servingOf(site)
+  second.refuse('infer')
+  t.match(await ask(site, serving), { kind: 'answer', version: '1', device: 'cpu0' })
+  t.equal(serving.figures().retried, 1)
+  const [request] = await siteRequests(site.models.get(model), 1)
+  const named = await serving.infer({ ...request!, model, version: '2', caller: 'app', priority: 1 })
+  t.match(named, { kind: 'refusal' }, 'who names the version wants no other')
+})
+
+test('a version whose device is not there at the start is stood in for, and answers once the device is added', async t => {
+  const folder = t.testdir()
+  const first = await openWithSecond(t, folder)
+  await first.site.close()
+  const site = await openSite(t, folder)
+  await site.models.restore()
+  t.match(site.models.get(model), { active: '2', state: 'ready', why: /cannot be opened on second0 .*not there\): version 1 answers/ })
+  t.same(route(site), { version: '1', device: 'cpu0' })
+  const home = told(site, ({ why }) => why === '')
+  site.devices.add(await startSecondDevice(t))
+  t.match(await home, { active: '2', why: '' })
+  t.same(route(site), { version: '2', device: secondId })
+})
+
+test('what runs on a device that is not there cannot be activated', async t => {
+  const folder = t.testdir()
+  const { site: first } = await openWithSecond(t, folder)
+  await first.models.activate(model, '1')
+  await first.close()
+  const site = await openSite(t, folder)
+  await site.models.restore()
+  await t.rejects(site.models.activate(model, '2'), { code: 'ERR_MODEL_DEVICE' })
+  await t.rejects(site.models.rollback(model), { code: 'ERR_MODEL_DEVICE' })
+  t.match(site.models.get(model), { active: '1', state: 'ready', why: '' })
+})
+
+test('a device whose engine refuses after a loss is tried again until it takes the version', async t => {
+  const { site, second, version } = await openWithSecond(t)
+  const refused = told(site, ({ why }) => /std::bad_alloc/.test(why))
+  second.refuse('open')
+  // What is open dies with the process, and its successor is told to forget it: the library is gone.
+  const { route: held, release } = site.models.acquire(model)
+  release()
+  await second.worker.call('close', { key: held.key }, { timeoutMs: 5_000 })
+  t.same(route(site), { version: '1', device: 'cpu0' }, 'seen at the next request, without any event')
+  t.match(await refused, { active: version, why: /cannot be opened on second0/ })
+  const home = told(site, ({ why }) => why === '')
+  second.refuse()
+  await home
+  t.same(route(site), { version, device: secondId })
+})
+
+test('versions in two workers are timed in turn, and only what serves stays open', async t => {
+  const { site, second } = await openWithSecond(t)
+  const [request] = await siteRequests(site.models.get(model), 1)
+  const other = await versionOn(site, secondId)
+  const times = await site.models.compare(model, ['1', other], request!, 10)
+  t.same(
+    times.map(list => list.length),
+    [10, 10],
+  )
+  t.ok(times.flat().every(us => us > 0))
+  t.match(site.models.opened(model, other), { ms: Number, memoryMiB: Number })
+  await site.models.close()
+  const open = async ({ worker }: Pick<SecondDevice, 'worker'>) => (await worker.call('stats', {}, { timeoutMs: 5_000 })).meta.keys.length
+  t.equal(await open(second), 1, 'the active one')
+  t.equal(await open(site), 1, 'float, which stands in')
+})
