@@ -3,6 +3,7 @@ import { isOp, type Node } from '../../graph/node.js'
 import { elementCount } from '../../graph/tensor/tensor.js'
 import { floatByCost } from './cheapest-units.js'
 import { countMacs } from './count-macs.js'
+import { findAnsweringLayers } from './find-answering-layers.js'
 import { findDetectionHead } from './find-detection-head.js'
 import { findSqueezeExcite } from './find-squeeze-excite.js'
 import { type GivenQuantizers, givenBehindMoves, givenOfUnits, noGivenQuantizers } from './given-quantizers.js'
@@ -113,10 +114,12 @@ function placed(options: PlaceOptions, choices: Choices): Placement {
   return { units: chosen, quantizers: placeQuantizers(options, chosen), layers: placedLayers(options, { units, placed: chosen, refused }) }
 }
 
-function refusals({ graph, keepFloat, ops }: PlaceOptions, units: ReadonlyMap<Node, Unit>): Map<Node, string> {
+function refusals({ graph, shapes, keepFloat, ops, given }: PlaceOptions, units: ReadonlyMap<Node, Unit>): Map<Node, string> {
   const refused = findDetectionHead(graph)
   for (const node of findSqueezeExcite(graph))
     refused.set(node, 'gate of a squeeze-excite block: no time in it, and it scales whole channels')
+  // A model that was trained with quantizers was trained to answer so.
+  if (given === undefined) for (const [node, reason] of findAnsweringLayers(graph, shapes, units)) refused.set(node, reason)
   for (const [node, { form }] of units) {
     if (form !== 'move' && !ops.has(node.opType)) refused.set(node, `the device takes no int8 ${node.opType}`)
     const reason = keepFloat.get(node.name)

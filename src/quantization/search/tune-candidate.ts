@@ -11,7 +11,7 @@ import type { AlgorithmEntry } from '../report/report.js'
 import { recipeFor } from './choose-recipe.js'
 import { layerNoise } from './keep-float.js'
 import type { CandidateOpener, Opened } from './open-candidates.js'
-import { decibels, isBetter } from './score.js'
+import { decibels, isBetter, isNearlyLossless } from './score.js'
 
 export interface TuneCandidateOptions {
   readonly opener: CandidateOpener
@@ -80,8 +80,10 @@ class Tuner {
   async cheapLayers(): Promise<void> {
     const name = 'cheap layers kept float'
     const since = monotonicMs()
-    if (!this.#thorough) return this.#note(name, since, { state: 'not needed', sentence: 'left to the preset accuracy' })
     const before = this.best
+    if (!this.#thorough && isNearlyLossless(before.evaluation)) {
+      return this.#note(name, since, { state: 'not needed', sentence: `int8 is at ${decibels(before.evaluation)} without it` })
+    }
     const { placement, recipe } = before.candidate
     const noise = await layerNoise(this.#opener, before)
     const ranked = cheapNoisyLayers({ placement, noise, floor: coverageFloorOf(placement.layers) })
