@@ -1,14 +1,13 @@
-import { createHash } from 'node:crypto'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
-import { join, resolve } from 'node:path'
+import { extname, join, resolve } from 'node:path'
 import { Command, Option } from 'commander'
 import { engineNamed } from '../engines/catalog.js'
 import type { Engine } from '../engines/engine.js'
 import { QuantdError } from '../errors.js'
-import type { Graph } from '../graph/graph.js'
-import { externalDataBeside } from '../graph/onnx/load.js'
-import { readModel } from '../graph/onnx/read.js'
+import type { Graph, Model } from '../graph/graph.js'
+import { readModelFile } from '../graph/model-file.js'
+import { writeModel } from '../graph/onnx/write.js'
 import { dtypes, type NumericDType } from '../graph/tensor/dtype.js'
 import type { TensorSpec } from '../graph/tensor/spec.js'
 import { probeCpu } from '../hardware/cpu/probe.js'
@@ -21,6 +20,7 @@ import { judgeSpeed } from '../quantization/accuracy/judge-speed.js'
 import type { Metric } from '../quantization/accuracy/metric.js'
 import { isModuleName, loadMetricModule } from '../quantization/accuracy/metric-module.js'
 import { timeSessions } from '../quantization/accuracy/time-sessions.js'
+import type { QuantizeResult, TargetEngine } from '../quantization/contract.js'
 import { type CostTable, checkConditions } from '../quantization/costs/cost-table.js'
 import { conditionsHere, loadCosts } from '../quantization/costs/load-costs.js'
 import { quantize } from '../quantization/pipeline.js'
@@ -36,6 +36,7 @@ import { systemClock } from '../time.js'
 import type { CliContext } from './context.js'
 import { numberOption } from './number-option.js'
 import { ProgressBar } from './output/progress-bar.js'
+import { targetEngine } from './target-engine.js'
 
 interface Options {
   readonly samples: string
@@ -85,11 +86,14 @@ function choicesOf(key: keyof typeof QuantizeSettings.shape): readonly string[] 
   return 'options' in inner ? (inner.options as readonly string[]) : []
 }
 
-/** `quantd quantize MODEL --samples PATH --out DIR`: offline, the same pipeline as the daemon's. Writes model.onnx, report.json and report.txt. */
+/**
+ * `quantd quantize MODEL --samples PATH --out DIR`: offline, the same pipeline as the daemon's. Writes model.onnx, for OpenVINO model.xml and model.bin beside
+ * it, report.json and report.txt.
+ */
 export function quantizeCommand(context: CliContext): Command {
   return new Command('quantize')
     .description('calibrate and quantize a model offline; writes model.onnx, report.json and report.txt')
-    .argument('<model>', 'an .onnx file, or a bundle (folder or .tar)')
+    .argument('<model>', 'an .onnx file, an .xml with its .bin (OpenVINO IR), or a bundle (folder or .tar)')
     .requiredOption('--samples <path>', 'calibration samples: .npz, .npy or a folder of images')
     .requiredOption('--out <dir>', 'folder of the result')
     .option('--held-out <path>', 'samples to judge on (default: those of --samples beyond the first --count)')
@@ -141,14 +145,14 @@ export function quantizeCommand(context: CliContext): Command {
 async function run(path: string, options: Options, context: CliContext): Promise<void> {
   checkMetric(options)
   const spec = await specOf(options.device)
-  // What another engine serves, or none here, is evaluated by emulation.
+  // What another engine serves is measured on that engine where this host has it, else by emulation.
   const engine = engineNamed('onnxruntime')
+  const target = await targetEngine(spec)
   const bundle = await readBundle(path)
   const progress = new ProgressBar(context)
   const opened: SampleSource[] = []
   try {
-    const bytes = readFileSync(bundle.model.path)
-    const model = readModel(bytes, { externalData: externalDataBeside(bundle.model.path) })
+    const { model, sha256, bytes } = readModelFile(bundle.model.path)
     const inputs = await inputSpecs(model.graph)
     const settings = settingsOf(options, bundle)
     const all = await openSamples(options.samples, { inputs, manifest: bundle.manifest })
@@ -162,11 +166,11 @@ async function run(path: string, options: Options, context: CliContext): Promise
     const validation =
       options.validation === undefined ? undefined : await openSamples(options.validation, { inputs, manifest: bundle.manifest })
     if (validation !== undefined) opened.push(validation)
-    const { bytes: quantized, report } = await quantize({
+    const result = await quantize({
       model,
-      sha256: createHash('sha256').update(bytes).digest('hex'),
+      sha256,
       name: bundle.name,
-      bytes: bytes.byteLength,
+      bytes,
       samples,
       heldOut,
       ...(validation === undefined ? {} : { validation }),
@@ -175,18 +179,19 @@ async function run(path: string, options: Options, context: CliContext): Promise
       ...(options.costs === undefined ? {} : { costs: costsOf(options.costs, engine) }),
       judging: { ...judgingOf(bundle), modules: await metricModules(options, bundle, settings) },
       engine,
+      ...(target === undefined ? {} : { target }),
       onProgress: (stage, share, etaS) => progress.show({ label: stage, share, etaS }),
       signal: context.signal,
     })
-    mkdirSync(options.out, { recursive: true })
-    const modelPath = join(options.out, 'model.onnx')
-    writeFileSync(modelPath, quantized)
+    const files = writeFiles(options.out, result)
     progress.show({ label: 'time' })
-    const judgement = isServedHere(spec)
-      ? await timed({ float: bundle.model.path, int8: modelPath, samples, report, spec })
-      : report.judgement!
+    const { report } = result
+    const judgement =
+      target !== undefined || isServedHere(spec)
+        ? await timed({ float: floatFile(bundle.model.path, model), int8: files[0]!, samples, report, target: target ?? { engine, options: {} } })
+        : report.judgement!
     progress.end()
-    finish({ ...report, judgement }, options, context)
+    finish({ ...report, judgement }, { files, options }, context)
   } finally {
     progress.end()
     await Promise.all(opened.map(source => source.close()))
@@ -194,14 +199,33 @@ async function run(path: string, options: Options, context: CliContext): Promise
   }
 }
 
-function finish(report: Report & { judgement: Judgement }, options: Options, context: CliContext): void {
+/** Paths of what was written, the one that is served first. */
+function writeFiles(out: string, { bytes, ir }: QuantizeResult): readonly string[] {
+  mkdirSync(out, { recursive: true })
+  const write = (name: string, content: string | Uint8Array) => {
+    const path = join(out, name)
+    writeFileSync(path, content)
+    return path
+  }
+  const served = ir === undefined ? [] : [write('model.xml', ir.xml), write('model.bin', ir.bin)]
+  return [...served, write('model.onnx', bytes)]
+}
+
+/** What ONNX Runtime opens as well: IR becomes ONNX. */
+const floatFile = (path: string, model: Model): string | Uint8Array => (extname(path).toLowerCase() === '.xml' ? writeModel(model) : path)
+
+function finish(
+  report: Report & { judgement: Judgement },
+  { files, options }: { readonly files: readonly string[]; readonly options: Options },
+  context: CliContext,
+): void {
   const json = `${JSON.stringify(report, undefined, 2)}\n`
   const text = formatReport(report)
   writeFileSync(join(options.out, 'report.json'), json)
   writeFileSync(join(options.out, 'report.txt'), text)
   if (report.judgement.verdict === 'refused') context.exitCode = 4
   const page = options.explain === undefined ? text : explainLayer(report, options.explain)
-  context.out(options.json ? json : `${page}\n${join(options.out, 'model.onnx')}\n`)
+  context.out(options.json ? json : `${page}\n${files.join('\n')}\n`)
 }
 
 /** What the model takes, as the samples are held to. @throws ERR_QUANT_INPUT for an input that no array can be */
@@ -282,17 +306,16 @@ const judgingOf = ({ manifest, alphabet }: Bundle): Judging => ({
 })
 
 interface TimedFields {
-  readonly float: string
+  readonly float: string | Uint8Array
   readonly int8: string
   readonly samples: SampleSource
   readonly report: Report
-  readonly spec: DeviceSpec
+  readonly target: TargetEngine
 }
 
 /** Float and int8 in turn on the first sample, one thread each, as a gateway that serves several models runs them. */
-async function timed({ float, int8, samples, report, spec }: TimedFields): Promise<Judgement> {
-  const engine = engineNamed(spec.engine!)
-  const options = { threads: 1, optimization: 'all' } as const
+async function timed({ float, int8, samples, report, target: { engine, options: more } }: TimedFields): Promise<Judgement> {
+  const options = { threads: 1, optimization: 'all', ...more } as const
   const sessions = { float: await engine.open(float, options), int8: await engine.open(int8, options) }
   const { inputs } = await samples.read(0)
   const times = await timeSessions({ ...sessions, inputs, clock: systemClock, budgetMs: timingBudgetMs })

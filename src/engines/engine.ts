@@ -33,12 +33,24 @@ export interface OpenOptions {
   readonly profile?: boolean
 }
 
+/** One node of the graph that an engine made of a model, as it ran it. */
+export interface ExecutedNode {
+  /** As the engine calls it: names of the model, with what its transformations put behind them. */
+  readonly nodeName: string
+  readonly nodeType: string
+  /** Kernel with its precision behind the last underscore: brgconv_avx512_amx_I8. */
+  readonly execType: string
+  readonly realUs: number
+}
+
 /** A model loaded on an engine. Not re-entrant unless `parallel` says so: callers queue. */
 export interface Session {
   readonly inputs: readonly TensorSpec[]
   readonly outputs: readonly TensorSpec[]
   /** Runs one batch; `wanted` limits the outputs. @throws ERR_ENGINE_INFER with the engine's own text; ERR_ENGINE_FEED for missing or mistyped inputs */
   infer(feeds: Readonly<Record<string, Tensor>>, wanted?: readonly string[]): Promise<Readonly<Record<string, Tensor>>>
+  /** What each node took in the last inference and by which kernel; of sessions opened with `profile`, on engines that can tell. */
+  profile?(): readonly ExecutedNode[]
   close(): Promise<void>
 }
 

@@ -41,7 +41,7 @@ export function buildReport({ request, model, chosen, weightRange, sampleCount, 
       ...(preparedOpset === opset ? {} : { lifted_to: preparedOpset }),
       bytes: request.bytes,
     },
-    result: { sha256: sha256(written), bytes: written.byteLength, opset: preparedOpset },
+    result: { sha256: sha256(written), bytes: written.byteLength, opset: preparedOpset, ...irEntry(candidate) },
     device: request.spec.name,
     settings: request.settings,
     chosen: { scheme: candidate.recipe.mode, why: chosen.why, weight_range: weightRange, estimator: candidate.recipe.estimator },
@@ -57,8 +57,23 @@ export function buildReport({ request, model, chosen, weightRange, sampleCount, 
     notes: [...notes, ...chosen.notes, ...(gap === undefined ? [] : [gap])],
     stages: [...stages],
     engine: { name: request.engine.name, version: request.engine.version() },
+    evaluated_on: evaluatedOn(request),
     judgement,
   }
+}
+
+function irEntry({ ir }: Candidate): Pick<Report['result'], 'ir'> {
+  const files = ir()
+  if (files === undefined) return {}
+  const xml = Buffer.from(files.xml)
+  return { ir: { xml_sha256: sha256(xml), bin_sha256: sha256(files.bin), bytes: xml.byteLength + files.bin.byteLength } }
+}
+
+function evaluatedOn({ engine, target, spec }: QuantizeRequest): NonNullable<Report['evaluated_on']> {
+  const { name, version } = target?.engine ?? engine
+  const device = target?.options.device
+  const emulated = target === undefined && spec.engine !== engine.name
+  return { name, version: version(), ...(device === undefined ? {} : { device }), emulated }
 }
 
 /** Ends over all samples. */

@@ -1,4 +1,6 @@
+import { QuantdError } from '../errors.js'
 import type { Model } from '../graph/graph.js'
+import { type IrFiles, writeIr } from '../graph/ir/write.js'
 import type { Node } from '../graph/node.js'
 import { writeModel } from '../graph/onnx/write.js'
 import { constantData } from '../graph/tensor/tensor.js'
@@ -14,6 +16,7 @@ import { coverageFloorOf } from './coverage.js'
 import type { Codes } from './lowering/emitter.js'
 import type { GivenQuantizers } from './placement/given-quantizers.js'
 import type { Placement, Quantizer } from './placement/placement.js'
+import type { Shapes } from './placement/shapes.js'
 import type { Unit } from './placement/unit.js'
 import type { ActivationMode, Range } from './ranges/affine.js'
 import { type RangeEstimatorName, rangeEstimator } from './ranges/catalog.js'
@@ -55,9 +58,12 @@ export interface Candidate {
   readonly weights: ReadonlyMap<Node, QuantizedWeights>
   /** What ONNX Runtime runs: the model of the target, or its emulation. */
   readonly lowered: Model
+  /** The same as a file, made when it is asked for. */
   readonly bytes: Uint8Array
-  /** The file of the target. */
+  /** The ONNX file of the target. */
   readonly written: () => Uint8Array
+  /** Its IR files; undefined for targets without, and for a model with an operator that IR does not have. */
+  readonly ir: () => IrFiles | undefined
 }
 
 /** Makes candidates of one model; what they share (weights as codes) is computed once. */
@@ -126,9 +132,21 @@ export class CandidateMaker {
       if (bias !== undefined) biases.set(unit.main, bias)
     }
     const { evaluated, result } = target.lower({ model, shapes, placement, parameters, weights, biases, activationCodes })
-    const bytes = writeModel(refold(evaluated))
-    const written = () => (result === evaluated ? bytes : writeModel(refold(result)))
-    return { recipe, placement, parameters, weights, lowered: evaluated, bytes, written }
+    const bytes = once(() => writeModel(refold(evaluated)))
+    const written = result === evaluated ? bytes : once(() => writeModel(refold(result)))
+    const ir = once(() => (target.files === 'ir' ? irOf(refold(result), shapes) : undefined))
+    return {
+      recipe,
+      placement,
+      parameters,
+      weights,
+      lowered: evaluated,
+      get bytes() {
+        return bytes()
+      },
+      written,
+      ir,
+    }
   }
 
   #weightsOf(unit: Unit): QuantizedWeights {
@@ -155,6 +173,23 @@ export class CandidateMaker {
     if (biasCorrection === 'off' || means === undefined) return float
     const shift = biasShift({ unit, weights, means, offset })
     return float === undefined ? shift : shift.map((value, channel) => value + float[channel]!)
+  }
+}
+
+function irOf(model: Model, shapes: Shapes): IrFiles | undefined {
+  try {
+    return writeIr(model, { shapes })
+  } catch (error) {
+    if (error instanceof QuantdError && error.code === 'ERR_IR_OP') return undefined
+    throw error
+  }
+}
+
+function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined
+  return () => {
+    made ??= { value: make() }
+    return made.value
   }
 }
 

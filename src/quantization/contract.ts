@@ -1,5 +1,6 @@
-import type { Engine } from '../engines/engine.js'
+import type { Engine, OpenOptions, Session } from '../engines/engine.js'
 import type { Model } from '../graph/graph.js'
+import type { IrFiles } from '../graph/ir/write.js'
 import type { DeviceSpec } from '../hardware/device-spec.js'
 import type { SampleSource } from '../samples/sample.js'
 import type { Judging } from './accuracy/choose-metric.js'
@@ -10,6 +11,13 @@ import type { QuantizeSettings } from './settings.js'
 
 export const stages = ['import', 'place', 'observe', 'quantize', 'evaluate', 'rank', 'revert', 'lower', 'verify', 'judge'] as const
 export type Stage = (typeof stages)[number]
+
+/** The engine that serves the result, where that is not the one that runs floats. */
+export interface TargetEngine {
+  readonly engine: Engine
+  /** Its device, precision and the like; threads are those of the settings. */
+  readonly options: Omit<OpenOptions, 'threads' | 'profile'>
+}
 
 /** Called as work goes on: `progress` 0..1 within the stage; `etaS` seconds that all of it may still take, where that was estimated. */
 export type OnProgress = (stage: Stage, progress: number, etaS?: number) => void
@@ -32,8 +40,12 @@ export interface QuantizeRequest {
   readonly judging?: Judging
   /** Measured costs that placement follows; absent = the built-in rules alone. Whoever hands them in has checked that they are of this host. */
   readonly costs?: CostTable
-  /** Runs floats and the result. */
+  /** Runs floats and, for the search, the result or what stands for it. */
   readonly engine: Engine
+  /** The engine of the spec, where this host has it: candidates are measured and judged on it, and what it runs in float is float in the report. */
+  readonly target?: TargetEngine
+  /** Opens the result on the engine that serves it, for the judge; absent = `engine` serves it, or nothing here does. */
+  readonly serving?: (model: Uint8Array) => Promise<Session>
   /** Where an accuracy-aware run that was cut off goes on, and what it leaves for that. */
   readonly checkpoint?: Checkpointing
   readonly onProgress?: OnProgress
@@ -41,7 +53,9 @@ export interface QuantizeRequest {
 }
 
 export interface QuantizeResult {
-  /** QDQ ONNX for the engine of the spec, serialized. */
+  /** ONNX for the engine of the spec, serialized: QDQ, or with FakeQuantize for OpenVINO. */
   readonly bytes: Uint8Array
+  /** The same for OpenVINO as IR v11 with compressed int8 weights; absent for other engines, and for a model that has no IR form. */
+  readonly ir?: IrFiles
   readonly report: Report
 }

@@ -1,103 +1,72 @@
-import type { Engine, Session } from '../engines/engine.js'
-import { QuantdError } from '../errors.js'
-import type { Model } from '../graph/graph.js'
+import type { Session } from '../engines/engine.js'
 import { writeModel } from '../graph/onnx/write.js'
-import type { Evaluate } from '../graph/passes/define-pass.js'
-import { prepareModel } from '../graph/passes/prepare.js'
-import { elementCount, type Tensor } from '../graph/tensor/tensor.js'
-import { subset } from '../samples/split.js'
 import type { Judging } from './accuracy/choose-metric.js'
 import { judgeAccuracy } from './accuracy/judge-accuracy.js'
-import { tuningItems } from './accuracy-aware/tuning-items.js'
-import { type ObserveBasis, statisticsWanted } from './basis.js'
+import type { ObserveBasis } from './basis.js'
 import { buildReport } from './build-report.js'
+import { type Calibration, calibrate, weightRangeOf } from './calibrate.js'
 import { CandidateMaker } from './candidate.js'
 import type { QuantizeRequest, QuantizeResult } from './contract.js'
 import { hashCosts } from './costs/cost-table.js'
 import { coverageGap } from './coverage.js'
-import { bringsQuantizers, importQuantizers } from './qat/import-quantizers.js'
 import type { Judgement } from './report/report.js'
 import { searchCandidates } from './search/search.js'
 import { StageClock } from './stage-clock.js'
-import { batchSize } from './statistics/batch-size.js'
-import { measureShapes } from './statistics/measure-shapes.js'
-import { observe } from './statistics/observe.js'
-import { inferAll, readSamples, stackSamples } from './statistics/stack-samples.js'
-import { takeBranches } from './statistics/take-branches.js'
 import { targetOf } from './target.js'
-
-/** Bytes of float answers that are kept to hold candidates to. */
-const referenceBytes = 32 * 2 ** 20
 
 /**
  * Float model in, QDQ int8 model and its report out: import, place, observe, quantize, evaluate, judge. The same request gives the same bytes.
  * int8 that loses too much is given back all the same, its judgement says `refused`; speed is the caller's to time, on the device (`judgeSpeed`).
  * @throws ERR_QUANT_*, ERR_ONNX_UPGRADE, ERR_GRAPH_PASS, ERR_ENGINE_*, ERR_SAMPLES_READ, ERR_ABORTED
  */
-export async function quantize(given: QuantizeRequest): Promise<QuantizeResult> {
-  const { settings, spec, engine, signal, judging = {} } = given
-  const clock = new StageClock(given)
-  const onProgress = (share: number) => clock.progress(share)
-  const offered = Math.min(settings.samples, given.samples.count)
-  if (offered === 0) throw new QuantdError('ERR_QUANT_NO_SAMPLES', `model '${given.name}': there are no calibration samples`)
-  clock.start('import')
-  const weightRange = settings.weight_range === 'auto' ? spec.weightRange : settings.weight_range
-  const evaluate = evaluator(engine)
-  const imported = bringsQuantizers(given.model) ? await importQuantizers(given.model, { evaluate, weightRange }) : undefined
-  const prepared = imported?.model ?? (await prepareModel(given.model, { evaluate }))
-  const taken = await takeBranches({
-    model: prepared,
-    samples: given.samples,
-    sampleCount: offered,
-    engine,
-    ...(signal === undefined ? {} : { signal }),
-  })
-  const { model, refold } = taken
-  const sampleCount = taken.sampleIndices.length
-  const samples = sampleCount === offered ? given.samples : subset(given.samples, taken.sampleIndices)
-  const tuned = settings.pipeline === 'accuracy-aware' ? await tuningItems({ ...given, samples }) : undefined
-  const request: QuantizeRequest = {
-    ...given,
-    samples,
-    heldOut: tuned?.heldOut ?? given.heldOut,
+export async function quantize(asked: QuantizeRequest): Promise<QuantizeResult> {
+  const clock = new StageClock(asked)
+  return quantizeCalibrated(asked, await calibrate(asked, [asked.spec], clock), clock)
+}
+
+/** One device that a model is quantized for, and what belongs to it. */
+export type QuantizeTarget = Pick<QuantizeRequest, 'spec' | 'costs' | 'target' | 'serving'>
+
+/**
+ * The same for several devices, each with a result of its own, in order; those with the same range of weights share import, placement and one pass over the
+ * samples, whose time is in the report of the first.
+ * @param asked its own target is not looked at
+ * @throws as `quantize`
+ */
+export async function quantizeForAll(asked: QuantizeRequest, targets: readonly QuantizeTarget[]): Promise<readonly QuantizeResult[]> {
+  const results = new Map<QuantizeTarget, QuantizeResult>()
+  for (const range of ['full', 'half'] as const) {
+    const [first, ...others] = targets.filter(({ spec }) => weightRangeOf(asked.settings, spec) === range)
+    if (first === undefined) continue
+    let clock = new StageClock(asked)
+    const calibration = await calibrate(asked, [first.spec, ...others.map(({ spec }) => spec)], clock)
+    for (const target of [first, ...others]) {
+      const { costs: _, target: __, serving: ___, ...common } = calibration.request
+      const request = { ...common, ...target }
+      results.set(target, await quantizeCalibrated(request, { ...calibration, request }, clock))
+      clock = new StageClock(asked)
+    }
   }
-  clock.start('place')
-  const { shapes, batch: largest } = await measure(request, model, sampleCount)
-  // A condition is one value: samples that run together may take different branches one by one.
-  const batch = model === prepared ? largest : 1
-  const keepFloat = new Map(settings.keep_float.map(name => [name, 'asked for (keep_float)']))
-  const brought = imported === undefined ? {} : { given: imported.given }
+  return targets.map(target => results.get(target)!)
+}
+
+async function quantizeCalibrated(asked: QuantizeRequest, calibration: Calibration, clock: StageClock): Promise<QuantizeResult> {
+  const { request, basis, refold, sampleCount, batch, output, reference, keepFloat, tuned } = calibration
+  const { spec, settings, judging = {} } = request
+  const { model } = basis
+  const onProgress = (share: number) => clock.progress(share)
+  const weightRange = weightRangeOf(settings, spec)
+  const brought = calibration.given === undefined ? {} : { given: calibration.given }
   const observing: ObserveBasis = { request, keepFloat, weightRange, sampleCount, batch, ...brought }
-  const wanted = statisticsWanted(model, shapes, observing)
-  clock.start('observe')
-  const output = judgedOutput(model, judging)
-  const { statistics, reference: floatAnswers } = await observe({
-    model,
-    shapes,
-    samples,
-    sampleCount,
-    batch,
-    wanted,
-    engine,
-    threads: settings.threads,
-    reference: {
-      output,
-      count: Math.min(sampleCount, Math.max(1, Math.floor(referenceBytes / (4 * elementCount(shapes.get(output) ?? []))))),
-    },
-    onProgress,
-    ...(signal === undefined ? {} : { signal }),
-  })
-  // A model with quantizers of its own is held to what they give, as it was trained.
-  const reference = imported === undefined ? floatAnswers : await answers(request, { output, count: floatAnswers.length, batch })
   clock.start('quantize')
   const { activationCodes } = spec
   const maker = new CandidateMaker({
-    basis: { model, shapes, statistics, applied: [] },
+    basis,
     weightRange,
     target: targetOf({ spec, weightRange }),
     activationCodes,
     refold,
-    ...(given.costs === undefined ? {} : { costs: given.costs }),
+    ...(asked.costs === undefined ? {} : { costs: asked.costs }),
     ...brought,
   })
   clock.start('evaluate')
@@ -113,7 +82,9 @@ export async function quantize(given: QuantizeRequest): Promise<QuantizeResult> 
     ...(tuned === undefined ? {} : { tuning: tuned.tuning, onStage: (stage, share, etaS) => clock.at(stage, share, etaS) }),
   })
   clock.start('judge')
-  const judged = await judge(request, judging, chosen.session, onProgress).finally(() => chosen.session.close())
+  const bytes = chosen.candidate.written()
+  const served = asked.serving === undefined ? chosen.session : await asked.serving(bytes).finally(() => chosen.session.close())
+  const judged = await judge(request, judging, served, onProgress).finally(() => served.close())
   const gap = spec.precision === 'float16' ? undefined : coverageGap(chosen.candidate.placement.layers)
   const judgement: Judgement = gap === undefined ? judged : { ...judged, verdict: 'refused', sentence: gap }
   const stages = clock.stop()
@@ -125,55 +96,14 @@ export async function quantize(given: QuantizeRequest): Promise<QuantizeResult> 
     sampleCount,
     judgement,
     stages,
-    notes: [...(imported?.notes ?? []), ...taken.notes, ...(tuned === undefined ? [] : [tuned.why])],
+    notes: calibration.notes,
   })
-  return { bytes: chosen.candidate.written(), report: given.costs === undefined ? report : { ...report, costs: hashCosts(given.costs) } }
-}
-
-/** Runs the constant parts of a graph that `prepareModel` folds. */
-export function evaluator(engine: Engine): Evaluate {
-  return async model => {
-    const session = await engine.open(writeModel(model), { threads: 1, optimization: 'disabled' })
-    try {
-      return new Map<string, Tensor>(Object.entries(await session.infer({})))
-    } finally {
-      await session.close()
-    }
+  const ir = chosen.candidate.ir()
+  return {
+    bytes,
+    ...(ir === undefined ? {} : { ir }),
+    report: asked.costs === undefined ? report : { ...report, costs: hashCosts(asked.costs) },
   }
-}
-
-/** What the model of the request answers to its first samples. */
-async function answers(
-  { model, samples, engine, settings }: QuantizeRequest,
-  { output, count, batch }: { readonly output: string; readonly count: number; readonly batch: number },
-): Promise<readonly Tensor[]> {
-  const session = await engine.open(writeModel(model), { threads: settings.threads, optimization: 'all' })
-  try {
-    const found: Tensor[] = []
-    for (let index = 0; index < count; index += batch) {
-      const run = Array.from({ length: Math.min(batch, count - index) }, (_, at) => index + at)
-      found.push(...(await inferAll(session, await readSamples(samples, run), output)))
-    }
-    return found
-  } finally {
-    await session.close()
-  }
-}
-
-async function measure({ samples, engine }: QuantizeRequest, model: Model, sampleCount: number) {
-  const first = await samples.read(0)
-  const second = sampleCount > 1 ? await samples.read(1) : undefined
-  const stacked = second === undefined ? undefined : stackSamples([first, second])
-  const feeds = [first.inputs, ...(stacked === undefined ? [] : [stacked])]
-  const [single, doubled] = await measureShapes({ model, feeds, engine })
-  return { shapes: single!, batch: batchSize(single!, doubled) }
-}
-
-function judgedOutput({ graph }: Model, { output }: Judging): string {
-  const names = graph.outputs.map(({ name }) => name)
-  if (output === undefined) return names[0]!
-  if (names.includes(output)) return output
-  throw new QuantdError('ERR_QUANT_OUTPUT', `output '${output}' is none of ${names.map(name => `'${name}'`).join(', ')}`)
 }
 
 async function judge(request: QuantizeRequest, judging: Judging, int8: Session, onProgress: (share: number) => void): Promise<Judgement> {

@@ -27,6 +27,8 @@ export interface Target {
   readonly scales: DeviceSpec['scales']
   /** `emulated`: integer kernels are the target's own; those of ONNX Runtime say nothing of it. */
   readonly evaluation: 'native' | 'emulated'
+  /** Files that the result is offered as; `ir`: besides the ONNX form, and what is served. */
+  readonly files: 'onnx' | 'ir'
 }
 
 export interface TargetOptions {
@@ -44,6 +46,7 @@ function onnxruntimeTarget({ ops, scales, engine }: DeviceSpec, weightRange: 'fu
   return {
     scales,
     evaluation: engine === null ? 'emulated' : 'native',
+    files: 'onnx',
     place: options => place({ ...options, ops: names, weightRange }),
     lower: options => {
       const result = lower(options)
@@ -57,6 +60,7 @@ function openvinoTarget(spec: DeviceSpec): Target {
   return {
     scales,
     evaluation: 'emulated',
+    files: 'ir',
     place: ({ graph, shapes, keepFloat, given }) =>
       placeOpenvino({ graph, shapes, keepFloat, spec, ...(given === undefined ? {} : { given }) }),
     lower: options => {
@@ -70,6 +74,7 @@ function float16Target({ scales }: DeviceSpec): Target {
   return {
     scales,
     evaluation: 'emulated',
+    files: 'onnx',
     place: ({ graph, shapes }) => placeFloat16(graph, shapes),
     lower: ({ model }) => {
       const result = toFloat16(model)

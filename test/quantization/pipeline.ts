@@ -4,7 +4,7 @@ import type { Model } from '../../src/graph/graph.js'
 import { readModel } from '../../src/graph/onnx/read.js'
 import { loadDeviceSpecs } from '../../src/hardware/match.js'
 import type { Stage } from '../../src/quantization/contract.js'
-import { quantize } from '../../src/quantization/pipeline.js'
+import { quantize, quantizeForAll } from '../../src/quantization/pipeline.js'
 import { Report } from '../../src/quantization/report/report.js'
 import { QuantizeSettings } from '../../src/quantization/settings.js'
 import type { SampleSource } from '../../src/samples/sample.js'
@@ -22,9 +22,13 @@ interface Options {
   readonly onProgress?: (stage: Stage, share: number) => void
 }
 
-async function quantized({ model = residualNet(), settings = {}, samples, heldOut, spec = 'cpu-x64-vnni', ...rest }: Options = {}) {
+async function quantized(options: Options = {}) {
+  return quantize(await requestFor(options))
+}
+
+async function requestFor({ model = residualNet(), settings = {}, samples, heldOut, spec = 'cpu-x64-vnni', ...rest }: Options = {}) {
   const specs = await loadDeviceSpecs()
-  return quantize({
+  return {
     model,
     sha256: 'f'.repeat(64),
     name: 'small',
@@ -35,21 +39,38 @@ async function quantized({ model = residualNet(), settings = {}, samples, heldOu
     settings: QuantizeSettings.parse(settings),
     engine: onnxruntimeEngine,
     ...rest,
-  })
+  }
 }
 
 test('the same request gives the same bytes, and a report that differs in times alone', async t => {
   for (const net of [residualNet, depthwiseNet, attentionNet]) {
     const [first, second] = [await quantized({ model: net() }), await quantized({ model: net() })]
     t.same(first.bytes, second.bytes)
-    const { stages: one, ...firstReport } = first.report
-    const { stages: other, ...secondReport } = second.report
+    const { stages: one, algorithms: tried, ...firstReport } = first.report
+    const { stages: other, algorithms: triedAgain, ...secondReport } = second.report
     t.same(firstReport, secondReport)
+    const withoutTimes = (entries: typeof tried) => entries?.map(({ seconds: _, ...entry }) => entry)
+    t.same(withoutTimes(tried), withoutTimes(triedAgain))
     t.same(
       one.map(({ stage }) => stage),
       other.map(({ stage }) => stage),
     )
   }
+})
+
+test('devices of both kinds are quantized for from one run over the samples', async t => {
+  const specs = await loadDeviceSpecs()
+  const targets = ['cpu-x64-vnni', 'openvino-cpu', 'cpu-x64'].map(name => ({ spec: specs.find(spec => spec.name === name)! }))
+  const results = await quantizeForAll(await requestFor(), targets)
+  t.same(
+    results.map(({ report }) => report.device),
+    ['cpu-x64-vnni', 'openvino-cpu', 'cpu-x64'],
+  )
+  const observed = results.map(({ report }) => report.stages.some(({ stage }) => stage === 'observe'))
+  t.same(observed, [true, false, true], 'half range weights are imported and observed by themselves')
+  const alone = await quantized({ spec: 'cpu-x64-vnni' })
+  t.same(results[0]!.bytes, alone.bytes)
+  for (const { report } of results) t.ok((report.judgement?.snr_db ?? 0) > 20, report.device)
 })
 
 test('the result is a model of the same inputs and outputs, described by a report of the schema', async t => {
@@ -107,7 +128,10 @@ test('a layer that int8 ruins is kept float until the drop holds, and named', as
   const { report } = await quantized({ model, settings: { equalization: 'off', channel_alignment: 'off', smooth_quant: 'off' } })
   t.match(report.judgement, { verdict: 'accepted' }, report.judgement!.sentence)
   t.ok(report.coverage >= 0.9 && report.coverage < 1, `coverage ${report.coverage}`)
-  t.match(report.notes, [/of 4 convolutions and matrix products stay float/])
+  t.match(
+    report.algorithms?.find(({ name }) => name === 'cheap layers kept float'),
+    { state: 'applied', changes: ['a stays float'] },
+  )
   t.match(
     report.layers.find(({ node }) => node === 'a'),
     { state: 'float', reason: /kept float/ },

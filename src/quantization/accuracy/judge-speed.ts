@@ -44,13 +44,13 @@ export function medianInterval(count: number): { readonly low: number; readonly 
 
 export const isFaster = ({ ratio, high }: Timing): boolean => ratio <= fasterRatio && high < 1
 
-/** The judgement with what timing says: int8 that is not faster is refused, whatever its accuracy. */
-export function judgeSpeed(judgement: Judgement, timesUs: readonly [readonly number[], readonly number[]]): Judgement {
+/** The judgement with what timing says: what is not faster than float is refused, whatever its accuracy. */
+export function judgeSpeed(judgement: Judgement, timesUs: readonly [readonly number[], readonly number[]], subject = 'int8'): Judgement {
   const timing = timingOf(timesUs)
-  const times = `${milliseconds(timing.float_us)} in float, ${milliseconds(timing.int8_us)} in int8`
+  const times = `${milliseconds(timing.float_us)} in float, ${milliseconds(timing.int8_us)} in ${subject}`
   if (!isFaster(timing)) {
     const interval = `${timing.low.toFixed(2)} to ${timing.high.toFixed(2)}`
-    const slow = `int8 is not faster than float: ${times}, ratio ${timing.ratio.toFixed(2)} (${interval}; at most ${fasterRatio} wanted)`
+    const slow = `${subject} is not faster than float: ${times}, ratio ${timing.ratio.toFixed(2)} (${interval}; at most ${fasterRatio} wanted)`
     return {
       ...judgement,
       timing,

@@ -16,7 +16,11 @@ import { verdictSentence } from './verdict-sentence.js'
 export const fewestItems = 100
 
 /** The part of the settings that says what int8 is held to. */
-export type Demands = Pick<QuantizeSettings, 'metric' | 'max_drop'> & Partial<Pick<QuantizeSettings, 'drop' | 'metrics'>>
+export type Demands = Pick<QuantizeSettings, 'metric' | 'max_drop'> &
+  Partial<Pick<QuantizeSettings, 'drop' | 'metrics'>> & {
+    /** What sentences call the judged model. Default int8. */
+    readonly subject?: string
+  }
 
 /** One item as both models answer it. */
 export interface JudgedItem {
@@ -83,7 +87,7 @@ export class Tally {
   }
 
   judgement(): Judgement {
-    const { max_drop, drop: dropKind = 'absolute', metrics: demands = [] } = this.#demands
+    const { max_drop, drop: dropKind = 'absolute', metrics: demands = [], subject } = this.#demands
     const items = this.#primary?.count ?? this.#items
     const figures = {
       ...figuresOf(this.#primary, { name: this.#chosen?.name ?? 'signal', max_drop, drop: dropKind }),
@@ -95,7 +99,11 @@ export class Tally {
     }
     const measured = [...(this.#primary === undefined ? [] : [figures]), ...(figures.others ?? [])].every(({ drop }) => drop !== null)
     const verdict = items < fewestItems ? 'unjudged' : !keepsAccuracy(figures) ? 'refused' : measured ? 'accepted' : 'unjudged'
-    return { verdict, sentence: verdictSentence({ verdict, ...figures }, fewestItems), ...figures }
+    return {
+      verdict,
+      sentence: verdictSentence({ verdict, ...figures }, { fewestItems, ...(subject === undefined ? {} : { subject }) }),
+      ...figures,
+    }
   }
 }
 

@@ -13,7 +13,7 @@ export function formatReport(report: Report): string {
   const { model, result, chosen, samples, judgement, settings } = report
   const lifted = model.lifted_to === undefined ? '' : `, lifted to ${model.lifted_to}`
   const lines = [
-    `${model.name}: float ${kib(model.bytes)} (opset ${model.opset}${lifted}) -> int8 ${kib(result.bytes)} for ${report.device}`,
+    `${model.name}: float ${kib(model.bytes)} (opset ${model.opset}${lifted}) -> int8 ${kib(result.ir?.bytes ?? result.bytes)} for ${report.device}`,
     '',
     ...verdictLines(judgement),
     `coverage     ${percent(report.coverage)} of the multiply-adds in integer kernels (${kernelText(report)})`,
@@ -29,7 +29,7 @@ export function formatReport(report: Report): string {
     ...layerLines(report),
     '',
     `stages       ${report.stages.map(({ stage, seconds }) => `${stage} ${seconds.toFixed(2)} s`).join(', ')}`,
-    `engine       ${report.engine.name} ${report.engine.version}`,
+    `engine       ${engineText(report)}`,
     `sha256       float ${model.sha256.slice(0, 16)}, int8 ${result.sha256.slice(0, 16)}, samples ${samples.sha256.slice(0, 16)}`,
   ]
   return `${lines.join('\n')}\n`
@@ -52,7 +52,8 @@ function verdictLines(judgement: Judgement | undefined): string[] {
 /** What the file and one run came down to. */
 function sizeLines({ model, result, judgement }: Report): string[] {
   const timing = judgement?.timing
-  const size = `${kib(model.bytes)} -> ${kib(result.bytes)} (${percent(result.bytes / model.bytes)})`
+  const bytes = result.ir?.bytes ?? result.bytes
+  const size = `${kib(model.bytes)} -> ${kib(bytes)} (${percent(bytes / model.bytes)})`
   if (timing === undefined) return [`size         ${size}`]
   const { float_us, int8_us, ratio, low, high } = timing
   const interval = `ratio ${ratio.toFixed(2)}, ${low.toFixed(2)} to ${high.toFixed(2)} in 95 %`
@@ -92,6 +93,14 @@ function awareLines(aware: Report['accuracy_aware']): string[] {
     ...aware.steps.slice(0, listedSteps).map(({ step, sentence }) => `  ${step.padEnd(10)} ${sentence}`),
     ...(more > 0 ? [`  and ${more} more steps`] : []),
   ]
+}
+
+/** Who ran float, and int8 where that is another. */
+function engineText({ engine, evaluated_on: on }: Report): string {
+  const float = `${engine.name} ${engine.version}`
+  if (on === undefined || (on.name === engine.name && !on.emulated)) return float
+  const device = on.device === undefined ? '' : ` on ${on.device}`
+  return `${float}; int8 measured ${on.emulated ? 'by an emulation there' : `by ${on.name} ${on.version}${device}`}`
 }
 
 const kernelText = ({ integer_kernels }: Report) =>

@@ -114,11 +114,39 @@ export const Judgement = z.strictObject({
 })
 export type Judgement = z.infer<typeof Judgement>
 
+/** One form of a model that was put beside the others when it was chosen who serves: an engine with a type, quantized or not. */
+export const ChoiceEntry = z.strictObject({
+  version: z.string().nullable().describe('null: none was made'),
+  device: z.string(),
+  engine: z.string(),
+  precision: z.enum(['int8', 'float32', 'bfloat16', 'float16']),
+  scheme: z.enum(['symmetric', 'asymmetric']).nullable(),
+  metric: z.string().nullable(),
+  value: z.number().nullable().describe('of the metric'),
+  drop: z.number().nullable(),
+  ms: z.number().nullable().describe('median of one inference'),
+  ratio: z.number().nullable().describe('median of paired times, against float on the reference engine'),
+  load_ms: z.number().nullable(),
+  memory_mib: z.number().nullable().describe('resident memory that opening it added'),
+  verdict: z.enum(['reference', 'accepted', 'refused', 'unjudged', 'failed']),
+  why: z.string(),
+  chosen: z.boolean(),
+})
+export type ChoiceEntry = z.infer<typeof ChoiceEntry>
+
 /** The report beside a quantized model: `report.json`. */
 export const Report = z.strictObject({
   version: z.literal(1),
   model: z.strictObject({ name: z.string(), sha256: z.string(), opset: z.int(), lifted_to: z.int().optional(), bytes: z.int() }),
-  result: z.strictObject({ sha256: z.string(), bytes: z.int(), opset: z.int() }),
+  result: z.strictObject({
+    sha256: z.string(),
+    bytes: z.int(),
+    opset: z.int(),
+    ir: z
+      .strictObject({ xml_sha256: z.string(), bin_sha256: z.string(), bytes: z.int() })
+      .optional()
+      .describe('of the IR files for OpenVINO'),
+  }),
   device: z.string().describe('name of the device spec'),
   settings: QuantizeSettings,
   chosen: z.strictObject({
@@ -142,8 +170,13 @@ export const Report = z.strictObject({
   costs: z.string().optional().describe('sha256 of the table of measured costs that placement followed'),
   notes: z.array(z.string()),
   stages: z.array(z.strictObject({ stage: z.string(), seconds: z.number() })).describe('wall time; not part of what is hashed'),
-  engine: z.strictObject({ name: z.string(), version: z.string() }),
+  engine: z.strictObject({ name: z.string(), version: z.string() }).describe('what ran the float model'),
+  evaluated_on: z
+    .strictObject({ name: z.string(), version: z.string(), device: z.string().optional(), emulated: z.boolean() })
+    .optional()
+    .describe('what int8 was measured on; emulated: in operators of another engine than the one that serves it'),
   judgement: Judgement.optional(),
+  choice: z.array(ChoiceEntry).optional().describe('what every form of the model reached, on the engine that serves it'),
 })
 export type Report = z.infer<typeof Report>
 export type LayerEntry = z.infer<typeof LayerEntry>

@@ -1,4 +1,3 @@
-import type { Session } from '../../engines/engine.js'
 import { groupsOf } from '../accuracy-aware/group.js'
 import type { AwareHost, Measurement, Placed, Variant } from '../accuracy-aware/host.js'
 import type { MeasuredItems } from '../accuracy-aware/measured-items.js'
@@ -73,7 +72,7 @@ export class CandidateHost implements AwareHost {
     const { maker, recipe } = await this.made(variant)
     const start = now()
     const session =
-      indices === undefined ? (await opener.openUnmeasured(maker, recipe)).session : await this.#openForRanking({ maker, recipe })
+      indices === undefined ? (await opener.openUnmeasured(maker, recipe)).session : await opener.openForRanking(maker, recipe)
     try {
       const opened = now()
       const measured = await items.int8(session, indices, signal)
@@ -87,12 +86,6 @@ export class CandidateHost implements AwareHost {
     const { maker, recipe } = await this.made(variant)
     const candidate = maker.make(recipe)
     return addedNoise(candidate.placement, await layerNoise(this.#options.opener, { maker, candidate }))
-  }
-
-  /** Without a look at its kernels, which costs more than the run of a small model: a product that does not fuse computes the same, only slower. */
-  #openForRanking({ maker, recipe }: Made): Promise<Session> {
-    const { engine, settings } = this.#options.opener.options.request
-    return engine.open(maker.make(recipe).bytes, { threads: settings.threads, optimization: 'all' })
   }
 
   /** The recipe of a variant, with what it keeps float. */

@@ -4,14 +4,16 @@ import type { SampleSource } from '../../samples/sample.js'
 import type { Judging } from '../accuracy/choose-metric.js'
 import type { Basis } from '../basis.js'
 import type { Candidate, CandidateMaker, Recipe } from '../candidate.js'
-import type { QuantizeRequest } from '../contract.js'
+import type { QuantizeRequest, TargetEngine } from '../contract.js'
 import { type Evaluation, evaluate } from '../evaluate.js'
 import type { Kernels } from '../lowering/count-kernels.js'
+import { openOnTarget, seenKernels } from '../open-on-target.js'
+import type { Form } from '../placement/unit.js'
 import type { Histogram } from '../ranges/histogram-counts.js'
 import type { CandidateEntry } from '../report/report.js'
 import { collectHistograms } from '../statistics/collect-histograms.js'
 import { targetOf } from '../target.js'
-import { openVerified } from '../verify-kernels.js'
+import { type OpenedCandidate, openVerified } from '../verify-kernels.js'
 import { isNearlyLossless } from './score.js'
 import { tuningReserve } from './tuning-reserve.js'
 
@@ -48,7 +50,7 @@ export class CandidateOpener {
   readonly #compared: readonly Tensor[]
   readonly #thorough: boolean
   readonly #tried: { readonly name: string; readonly evaluation: Evaluation; readonly candidate: Candidate }[] = []
-
+  #first: Promise<Readonly<Record<string, Tensor>>> | undefined
   readonly #histograms = new Map<Basis, Promise<ReadonlyMap<string, Histogram>>>()
 
   constructor(options: OpenOptions) {
@@ -60,7 +62,8 @@ export class CandidateOpener {
     this.#thorough = settings.preset === 'accuracy'
     const { architecture } = spec.match
     const { evaluation } = targetOf({ spec, weightRange: spec.weightRange })
-    this.foreign = evaluation === 'emulated' || (architecture !== undefined && architecture !== process.arch)
+    const isEmulated = evaluation === 'emulated' && options.request.target === undefined
+    this.foreign = isEmulated || (architecture !== undefined && architecture !== process.arch)
   }
 
   /** Where the values of a basis lie, looked at when the first estimator asks. */
@@ -95,15 +98,39 @@ export class CandidateOpener {
     const { request } = this.options
     let candidate = maker.make(recipe)
     for (;;) {
-      const { session, kernels } = await openVerified(request.engine, candidate.bytes, request.settings.threads)
+      const { session, kernels } = await this.#openSeen(candidate)
+      const isOurs = request.target === undefined ? isProductForm : isComputing
       const unfused = this.foreign
         ? []
-        : [...candidate.placement.units.values()].filter(unit => isUnfused(unit.main.name, unit.form, kernels))
+        : [...candidate.placement.units.values()].filter(({ main, form }) => isOurs(form) && isUnfused(main.name, kernels))
       if (unfused.length === 0) return { maker, candidate, session, kernels }
       await session.close()
-      const reason = 'the engine found no integer kernel for it here'
+      const reason = request.target === undefined ? 'the engine found no integer kernel for it here' : ranInFloat(request.target)
       const keepFloat = new Map([...candidate.recipe.keepFloat, ...unfused.map(unit => [unit.main.name, reason] as const)])
       candidate = maker.make({ ...candidate.recipe, keepFloat })
+    }
+  }
+
+  /** Opens a candidate without a look at its kernels, which costs more than the run of a small model: a product that does not fuse computes the same, only slower. */
+  openForRanking(maker: CandidateMaker, recipe: Recipe): Promise<Session> {
+    const { target, engine, settings } = this.options.request
+    const { threads } = settings
+    const candidate = maker.make(recipe)
+    if (target !== undefined) return openOnTarget({ candidate, target, threads, profile: false })
+    return engine.open(candidate.bytes, { threads, optimization: 'all' })
+  }
+
+  async #openSeen(candidate: Candidate): Promise<OpenedCandidate> {
+    const { target, engine, settings, samples } = this.options.request
+    const { threads } = settings
+    if (target === undefined) return openVerified(engine, candidate.bytes, threads)
+    const session = await openOnTarget({ candidate, target, threads, profile: true })
+    try {
+      this.#first ??= samples.read(0).then(({ inputs }) => inputs)
+      return { session, kernels: await seenKernels(session, candidate, await this.#first) }
+    } catch (error) {
+      await session.close()
+      throw error
     }
   }
 
@@ -143,8 +170,12 @@ export class CandidateOpener {
   }
 }
 
-const isUnfused = (name: string, form: string, { integerNames, floatNames }: Kernels) =>
-  (form === 'linear' || form === 'dynamic-matmul') && floatNames.has(name) && !integerNames.has(name)
+const isProductForm = (form: Form) => form === 'linear' || form === 'dynamic-matmul'
+const isComputing = (form: Form) => form !== 'move' && form !== 'concat'
+const isUnfused = (name: string, { integerNames, floatNames }: Kernels) => floatNames.has(name) && !integerNames.has(name)
+
+const ranInFloat = ({ engine, options }: TargetEngine) =>
+  `${engine.name === 'openvino' ? 'OpenVINO' : engine.name} runs it in ${{ float32: 'f32', bfloat16: 'bf16', float16: 'f16' }[options.precision ?? 'float32']}`
 
 export function nameOf({ context }: CandidateMaker, { mode, estimator, biasCorrection, tuned, keepFloat }: Recipe): string {
   const parts = [

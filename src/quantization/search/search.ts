@@ -53,7 +53,7 @@ export async function searchCandidates({ maker, observing, tuning, onStage, ...o
     tuning === undefined
       ? await keepNoisiestFloat(opener, tuned.best)
       : await reachDemands({ opener, schemes, start: tuned.best, tuning, ...(onStage === undefined ? {} : { onProgress: onStage }) })
-  const notes = opener.foreign ? [foreignNote(spec)] : []
+  const notes = opener.foreign ? [foreignNote(spec)] : unseenNotes(settled, options.request)
   return {
     ...settled,
     why,
@@ -67,6 +67,15 @@ function foreignNote({ name, engine }: DeviceSpec): string {
   return engine === 'onnxruntime'
     ? `made on ${process.arch} for another processor: which kernels it gets there was not seen`
     : `accuracy is that of an emulation on ONNX Runtime: ${name} was not there to answer`
+}
+
+/** Layers that the target runs inside of other nodes, whose kernels it does not name one by one. */
+function unseenNotes({ candidate, kernels }: Settled, { target }: OpenOptions['request']): string[] {
+  if (target === undefined) return []
+  const unseen = [...candidate.placement.units.values()]
+    .filter(({ main, form }) => (form === 'linear' || form === 'dynamic-matmul') && !kernels.integerNames.has(main.name))
+    .map(({ main }) => `'${main.name}'`)
+  return unseen.length === 0 ? [] : [`${target.engine.name} runs inside of other nodes, without a kernel of their own: ${unseen.join(', ')}`]
 }
 
 /** Exponents of SmoothQuant that `auto` tries (quantization.md 4.6, 4.8). */

@@ -1,0 +1,39 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Session } from '../engines/engine.js'
+import type { Tensor } from '../graph/tensor/tensor.js'
+import type { Candidate } from './candidate.js'
+import type { TargetEngine } from './contract.js'
+import type { Kernels } from './lowering/count-kernels.js'
+import { executedKernels } from './lowering/executed-kernels.js'
+
+export interface OpenOnTargetOptions {
+  readonly candidate: Candidate
+  readonly target: TargetEngine
+  readonly threads: number
+  /** Keep what each node takes: `seenKernels` looks at it. */
+  readonly profile: boolean
+}
+
+/** Opens a candidate on the engine that will serve it: its IR where it has one, else its ONNX form. The caller closes the session. @throws ERR_ENGINE_OPEN */
+export async function openOnTarget({ candidate, target: { engine, options }, threads, profile }: OpenOnTargetOptions): Promise<Session> {
+  const opening = { ...options, threads, profile }
+  const ir = candidate.ir()
+  if (ir === undefined) return engine.open(candidate.written(), opening)
+  const folder = await mkdtemp(join(tmpdir(), 'quantd-target-'))
+  try {
+    const path = join(folder, 'model.xml')
+    await Promise.all([writeFile(path, ir.xml), writeFile(join(folder, 'model.bin'), ir.bin)])
+    return await engine.open(path, opening)
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+/** What became integer, seen by one inference of a session that was opened with `profile`. @throws ERR_ENGINE_INFER */
+export async function seenKernels(session: Session, { placement }: Candidate, feeds: Readonly<Record<string, Tensor>>): Promise<Kernels> {
+  await session.infer(feeds)
+  const names = new Set([...placement.units.values()].filter(({ form }) => form !== 'move' && form !== 'concat').map(({ main }) => main.name))
+  return executedKernels(session.profile?.() ?? [], names)
+}
