@@ -23,6 +23,7 @@ export interface JobOutcome {
   readonly state: Extract<JobState, 'succeeded' | 'rejected'>
   readonly sentence: string
   readonly metrics?: NonNullable<Job['metrics']>
+  readonly candidates?: NonNullable<Job['candidates']>
   readonly version?: string
 }
 

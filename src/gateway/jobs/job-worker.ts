@@ -57,6 +57,7 @@ async function runWorker(
     entry: new URL('./worker.js', import.meta.url),
     name: 'job worker',
     request: task,
+    env: task.serving.env,
     memoryMiB: memory_mb,
     timeoutMs: Math.min(timeout_s * 1000, 2 ** 31 - 1),
     signal,
@@ -74,18 +75,24 @@ async function runWorker(
 export interface TimedJudgement extends JudgeAnswer {
   readonly models: Models
   readonly version: string
+  /** Where the worker left its files. */
+  readonly folder: string
+  /** What sentences call the version. */
+  readonly subject?: string
 }
 
-/** The judgement with what timing says, of float and the version in turn in the device worker that serves. */
-export async function judgeTimed({ models, version, judgement, request }: TimedJudgement, context: JobContext): Promise<Judgement> {
-  const { job, folder, signal } = context
+/** The judgement with what timing says, of float and the version in turn, each in the device worker that serves it. */
+export async function judgeTimed(
+  { models, version, judgement, request, folder, subject }: TimedJudgement,
+  { job, signal }: Pick<JobContext, 'job' | 'signal'>,
+): Promise<Judgement> {
   if (request === undefined) {
     if (judgement.verdict === 'refused') return judgement
     return { ...judgement, verdict: 'unjudged', sentence: `no sample to time on: ${judgement.sentence}` }
   }
   const encoded = { ...request, body: await readFile(join(folder, taskFiles.request)) }
   const [float, int8] = await models.compare(job.model, ['1', version], encoded, timingRounds, signal)
-  return judgeSpeed(judgement, [float ?? [], int8 ?? []])
+  return judgeSpeed(judgement, [float ?? [], int8 ?? []], subject)
 }
 
 /** A judgement as the job shows it. */

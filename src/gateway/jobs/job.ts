@@ -1,3 +1,5 @@
+import type { ChoiceEntry } from '../../quantization/report/report.js'
+
 /** States of a job (mqtt-contract.md 4e). Terminal: all but queued and running. */
 export const jobStates = ['queued', 'running', 'succeeded', 'failed', 'cancelled', 'rejected', 'timed_out', 'rolled_back'] as const
 export type JobState = (typeof jobStates)[number]
@@ -25,6 +27,8 @@ export interface Job {
   /** One sentence: how it ended, or why it was refused. */
   readonly sentence?: string
   readonly metrics?: Readonly<Record<string, number | string | null>>
+  /** What every form of the model reached, side by side. */
+  readonly candidates?: readonly ChoiceEntry[]
   /** Version that the job made, refused or not. */
   readonly version?: string
   readonly error?: { readonly code: string; readonly message: string }

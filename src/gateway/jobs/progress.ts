@@ -1,5 +1,6 @@
 import type { Stage } from '../../quantization/contract.js'
 import type { JobStage } from './job.js'
+import type { JobUpdate } from './job-kind.js'
 
 /** Where a stage of the pipeline stands in the whole job: the share that it begins at, and the one that it ends at. */
 interface Span {
@@ -29,4 +30,20 @@ const spans: Readonly<Record<Stage | 'store' | 'time' | 'switch', Span>> = {
 export function jobProgress(step: keyof typeof spans, share: number): { readonly stage: JobStage; readonly progress: number } {
   const { stage, from, to } = spans[step]
   return { stage, progress: from + (to - from) * Math.min(1, Math.max(0, share)) }
+}
+
+/** Share of the whole job in which candidates are made; the rest is what is done with all of them. */
+const makingEnds = spans.store.to
+
+/** Maps the progress of one of several candidates, as if it were the whole job, to that of the job in which they follow each other. */
+export function partProgress(
+  update: (update: JobUpdate) => void,
+  { index, count }: { readonly index: number; readonly count: number },
+): (update: JobUpdate) => void {
+  return ({ progress, etaS, ...rest }) => {
+    const share = Math.min(1, progress / makingEnds)
+    // What one candidate may still take says little of those that follow it.
+    const eta = etaS === undefined || count > 1 ? {} : { etaS }
+    update({ ...rest, ...eta, progress: ((index + share) / count) * makingEnds })
+  }
 }

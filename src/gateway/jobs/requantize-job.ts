@@ -1,44 +1,56 @@
 import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { QuantdError } from '../../errors.js'
-import type { DeviceSpec } from '../../hardware/device-spec.js'
+import { errorCode, errorMessage, QuantdError } from '../../errors.js'
+import { logger } from '../../log.js'
 import type { Judgement } from '../../quantization/report/report.js'
 import { QuantizeSettings } from '../../quantization/settings.js'
 import type { Capture, CapturedSample } from '../calibration/capture.js'
 import type { Models } from '../models/model.js'
+import type { ServingDevices } from '../models/serving-devices.js'
+import { Refusal } from '../wire-errors.js'
+import { type CandidateForm, candidateForms, formName } from './candidate-form.js'
+import { choiceSentence, choiceTable, type FailedCandidate, fastestAccepted, type MadeCandidate } from './choice.js'
 import type { JobContext, JobKind, JobOutcome } from './job-kind.js'
-import { type Asked, askJobWorker, judgementMetrics, judgeTimed, type WorkerSettings } from './job-worker.js'
-import { jobProgress } from './progress.js'
+import { judgementMetrics, judgeTimed, type WorkerSettings } from './job-worker.js'
+import { type Candidate, makeCandidate, type SharedTask } from './make-candidate.js'
+import { jobProgress, partProgress } from './progress.js'
 import { RequantizeRequest } from './requantize-request.js'
 import { fewestHeldOut, splitSamples } from './split-samples.js'
 import { usableCosts } from './usable-costs.js'
-import { type QuantizeAnswer, type QuantizeTask, type SamplePlace, taskFiles } from './worker-task.js'
+import type { SamplePlace } from './worker-task.js'
+
+const log = logger('gateway/jobs')
 
 /** Samples below which there is nothing to calibrate on. */
 const fewestSamples = 10
-/** Candidates, external data and the report, in sizes of the float model. */
+/** Candidates, external data and the report of one device, in sizes of the float model. */
 const sizeFactor = 4
 
 export interface RequantizeOptions {
   readonly models: Models
   readonly capture: Capture
-  readonly engine: string
-  readonly spec: DeviceSpec
+  readonly devices: ServingDevices
   readonly settings: () => WorkerSettings
   /** Where a table of measured costs may lie (`quantd bench costs`); absent = none is looked for. */
   readonly costs?: string
 }
 
 /**
- * Calibrates and quantizes in a process of its own at the lowest priority, then judges where it counts: accuracy on held-out samples there, speed in the
- * device worker that serves. int8 that loses more than `max_drop` or is not faster than float is kept as a refused version and never activated.
+ * Makes every form of the model that the devices here may serve: int8 for each of them, float on engines besides the reference. Each is calibrated, made and
+ * judged for accuracy in a process of its own at the lowest priority, on the engine that would serve it, then timed in the device workers against float. The
+ * fastest of those that keep accuracy and beat float is activated; the others stay as versions with the reason, and a table tells what each reached.
  */
 export function requantizeJob(options: RequantizeOptions): JobKind {
   return {
     kind: 'requantize',
-    sizeBytes: ({ model }) => statSync(options.models.paths(model).model).size * sizeFactor,
+    sizeBytes: ({ model }) => statSync(options.models.paths(model).model).size * sizeFactor * options.devices.all().length,
     execute: context => new Requantize(options, context).run(),
   }
+}
+
+/** A candidate with its final judgement. */
+interface Judged extends MadeCandidate {
+  readonly candidate: Candidate
 }
 
 class Requantize {
@@ -60,28 +72,109 @@ class Requantize {
     update({ stage: 'capture', progress: 0 })
     const snapshot = await capture.snapshot(job.model)
     try {
-      const answer = await askJobWorker(this.#task(snapshot.samples), this.#context, this.#options.settings())
-      return await this.#decide(answer)
+      const task = this.#task(snapshot.samples)
+      const failed: FailedCandidate[] = []
+      const candidates = await this.#makeAll(task, failed)
+      const judged = await this.#judgeAll(candidates)
+      return await this.#decide(judged, failed)
     } finally {
       await snapshot.release()
     }
   }
 
-  #task(samples: readonly CapturedSample[]): QuantizeTask {
-    const { models, engine, spec, settings } = this.#options
-    const { job, folder } = this.#context
+  /** One form after the other. One that fails leaves the others to it; the first failure is the job's where nothing was made. */
+  async #makeAll(task: SharedTask, failed: FailedCandidate[]): Promise<readonly Candidate[]> {
+    const { models, devices, settings, costs } = this.#options
+    const forms = this.#forms(task.heldOut)
+    const candidates: Candidate[] = []
+    let first: unknown
+    for (const [index, form] of forms.entries()) {
+      const context = { ...this.#context, update: partProgress(this.#context.update, { index, count: forms.length }) }
+      const making = { form, task, models, settings: settings(), costs: (engine: string) => this.#costs(costs, engine, devices) }
+      try {
+        candidates.push(await makeCandidate(making, context))
+      } catch (error) {
+        this.#context.signal.throwIfAborted()
+        first ??= error
+        failed.push({ form, why: `${errorCode(error)}: ${errorMessage(error)}` })
+        log.warn({ job: task.model, form: formName(form), code: errorCode(error), error: errorMessage(error) }, 'candidate not made')
+      }
+    }
+    if (candidates.length === 0) throw first
+    return candidates
+  }
+
+  /** @throws Refusal INVALID_ARGUMENT when no serving device is among those asked for */
+  #forms(heldOut: SamplePlace): readonly CandidateForm[] {
+    const { devices } = this.#options
+    const { devices: patterns } = this.#request
+    // What nobody can judge waits for an operator: one int8 per device is enough of that.
+    const kinds = heldOut.kind === 'captured' && heldOut.samples.length >= fewestHeldOut ? 'all' : 'int8'
+    const forms = candidateForms(devices.all(), { patterns, kinds })
+    if (forms.length > 0) return forms
+    const serving = devices.all().map(({ device }) => device.id)
+    throw new Refusal('INVALID_ARGUMENT', 'ERR_COMMAND_DEVICE', `no serving device matches ${patterns.join(', ')}`, {
+      details: { patterns, devices: serving },
+    })
+  }
+
+  /** Costs of kernels are measured on the reference engine: they say nothing of another's. */
+  #costs(path: string | undefined, engine: string, { reference }: ServingDevices): { readonly costs?: string } {
+    return engine === reference.engine.name ? usableCosts(path, engine) : {}
+  }
+
+  /** Times each against float in the device workers. */
+  async #judgeAll(candidates: readonly Candidate[]): Promise<readonly Judged[]> {
+    const { models } = this.#options
+    const { signal, update } = this.#context
+    const judged: Judged[] = []
+    for (const [index, candidate] of candidates.entries()) {
+      signal.throwIfAborted()
+      const { form, version, answer, folder } = candidate
+      update(jobProgress('time', index / candidates.length))
+      const named = form.serving === this.#options.devices.reference ? {} : { subject: formName(form) }
+      const judgement = await judgeTimed({ ...answer, models, version: version.version, folder, ...named }, this.#context)
+      judged.push({ form, version, judgement, candidate })
+    }
+    return judged
+  }
+
+  async #decide(judged: readonly Judged[], failed: readonly FailedCandidate[]): Promise<JobOutcome> {
+    const { models } = this.#options
+    const { job, signal, update } = this.#context
+    const fastest = fastestAccepted(judged)
+    const told = fastest ?? judged.find(({ judgement }) => judgement.verdict === 'unjudged') ?? judged[0]!
+    const candidates = choiceTable({ models, model: job.model, made: judged, failed, chosen: fastest })
+    for (const { version, judgement } of judged) await models.judge(job.model, version.version, judgement, candidates)
+    const { judgement, version, candidate } = told
+    const sentence = [
+      judgement.sentence,
+      ...(fastest === undefined ? [] : [choiceSentence(fastest, judged) ?? []].flat()),
+      ...moreOf(candidate),
+    ].join('; ')
+    const table = judged.length + failed.length > 1 ? { candidates } : {}
+    const outcome = { version: version.version, sentence, metrics: metricsOf(candidate, judgement), ...table }
+    if (judgement.verdict === 'refused') return { ...outcome, state: 'rejected' }
+    const why = this.#whyNotActivated(judgement)
+    if (why !== undefined) return { ...outcome, state: 'succeeded', sentence: `${why}: ${sentence}` }
+    signal.throwIfAborted()
+    update(jobProgress('switch', 0))
+    await models.activate(job.model, version.version)
+    return { ...outcome, state: 'succeeded' }
+  }
+
+  #task(samples: readonly CapturedSample[]): SharedTask {
+    const { models, devices, settings } = this.#options
+    const { job } = this.#context
     const { manifest, inputs } = models.get(job.model)
     const { scheme, preset, pipeline, range_estimator, samples: wanted } = this.#request
     const metric = this.#request.metric === 'auto' ? (manifest.metric ?? 'auto') : this.#request.metric
     return {
-      do: 'quantize',
       model: job.model,
       bundle: models.paths(job.model).bundle,
       manifest,
       inputs,
-      engine,
-      spec,
-      ...usableCosts(this.#options.costs, engine),
+      engine: devices.reference.engine.name,
       settings: QuantizeSettings.parse({
         scheme,
         preset,
@@ -96,7 +189,6 @@ class Requantize {
       }),
       ...this.#places(samples, wanted),
       metricModules: settings().metric_modules,
-      folder,
     }
   }
 
@@ -126,31 +218,6 @@ class Requantize {
     return { calibration: { kind: 'archive', path, part: 'calibration' }, heldOut: judge }
   }
 
-  async #decide(answer: Asked<QuantizeAnswer>): Promise<JobOutcome> {
-    const { models } = this.#options
-    const { job, folder, signal, update } = this.#context
-    const metrics = metricsOf(answer, answer.judgement)
-    update({ ...jobProgress('store', 0), metrics })
-    signal.throwIfAborted()
-    const { version } = await models.addVersion(job.model, { model: join(folder, taskFiles.model), report: join(folder, taskFiles.report) })
-    update(jobProgress('time', 0))
-    const judgement = await judgeTimed({ ...answer, models, version }, this.#context)
-    await models.judge(job.model, version, judgement)
-    const sentence = [
-      judgement.sentence,
-      ...(answer.aware === undefined ? [] : [`accuracy-aware: ${answer.aware}`]),
-      ...restartOf(answer),
-    ].join('; ')
-    const outcome = { version, sentence, metrics: metricsOf(answer, judgement) }
-    if (judgement.verdict === 'refused') return { ...outcome, state: 'rejected' }
-    const why = this.#whyNotActivated(judgement)
-    if (why !== undefined) return { ...outcome, state: 'succeeded', sentence: `${why}: ${sentence}` }
-    signal.throwIfAborted()
-    update(jobProgress('switch', 0))
-    await models.activate(job.model, version)
-    return { ...outcome, state: 'succeeded' }
-  }
-
   #whyNotActivated({ verdict }: Judgement): string | undefined {
     if (verdict === 'unjudged') return 'prepared, not activated'
     if (!this.#judgedHere) return 'prepared, not activated, since the judge had samples of the bundle only, none of this site'
@@ -160,9 +227,15 @@ class Requantize {
   }
 }
 
-const restartOf = ({ starts }: Asked<QuantizeAnswer>): readonly string[] =>
-  starts === 1 ? [] : ['the worker ended once and went on from its checkpoint']
+/** What is to be said of how it was made. */
+function moreOf({ answer }: Candidate): readonly string[] {
+  return [
+    ...('aware' in answer && answer.aware !== undefined ? [`accuracy-aware: ${answer.aware}`] : []),
+    ...(answer.starts === 1 ? [] : ['the worker ended once and went on from its checkpoint']),
+  ]
+}
 
-function metricsOf({ coverage, calibration, heldOut }: QuantizeAnswer, judgement: Judgement): NonNullable<JobOutcome['metrics']> {
-  return { ...judgementMetrics(judgement), coverage, calibration, held_out: heldOut }
+function metricsOf({ answer }: Candidate, judgement: Judgement): NonNullable<JobOutcome['metrics']> {
+  const made = 'coverage' in answer ? { coverage: answer.coverage, calibration: answer.calibration, held_out: answer.heldOut } : {}
+  return { ...judgementMetrics(judgement), ...made }
 }

@@ -15,7 +15,7 @@ import { type QuantizeAnswer, type QuantizeTask, taskFiles } from './worker-task
 
 /** One quantization, from the bundle's float model to the files of a version. @throws what `quantize`, the samples and the bundle throw */
 export async function runQuantize(task: QuantizeTask, onProgress: OnProgress): Promise<QuantizeAnswer> {
-  const { settings, spec, folder } = task
+  const { settings, spec, folder, serving } = task
   const bundle = await readBundle(task.bundle, { name: task.model })
   const bytes = readFileSync(bundle.model.path)
   const calibration = await openPlace(task, task.calibration)
@@ -31,6 +31,7 @@ export async function runQuantize(task: QuantizeTask, onProgress: OnProgress): P
     spec,
     settings,
     engine: engineNamed(task.engine),
+    ...(serving.name === task.engine ? {} : { target: { engine: engineNamed(serving.name), options: serving.options } }),
     ...(task.costs === undefined ? {} : { costs: parseCosts(readFileSync(task.costs, 'utf8'), task.costs) }),
     checkpoint: fileCheckpoint(join(folder, taskFiles.checkpoint)),
     onProgress,

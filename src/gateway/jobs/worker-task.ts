@@ -1,4 +1,5 @@
 import type { TensorSpec } from '../../engines/engine.js'
+import type { EngineOptions } from '../../engines/worker/protocol.js'
 import type { DeviceSpec } from '../../hardware/device-spec.js'
 import type { Stage } from '../../quantization/contract.js'
 import type { Judgement } from '../../quantization/report/report.js'
@@ -12,13 +13,24 @@ export type SamplePlace =
   | { readonly kind: 'captured'; readonly samples: readonly CapturedSample[] }
   | { readonly kind: 'archive'; readonly path: string; readonly part: 'calibration' | 'held-out' }
 
+/** The engine that will serve, and what a session there is opened with. */
+export interface ServingEngine {
+  readonly name: string
+  readonly options: EngineOptions
+  /** Added to the environment of the worker: where the engine finds its library. */
+  readonly env: Readonly<Record<string, string>>
+}
+
 interface TaskFields {
   readonly model: string
   /** Folder of the bundle. */
   readonly bundle: string
   readonly manifest: Manifest
   readonly inputs: readonly TensorSpec[]
+  /** Runs floats: calibration, the search, and the reference of every judgement. */
   readonly engine: string
+  /** Runs what is judged. */
+  readonly serving: ServingEngine
   readonly settings: QuantizeSettings
   readonly heldOut: SamplePlace
   /** True: metrics that the bundle brings as modules may run. */
@@ -38,8 +50,10 @@ export interface QuantizeTask extends TaskFields {
 
 export interface JudgeTask extends TaskFields {
   readonly do: 'judge'
-  /** Path of the int8 model. */
-  readonly int8: string
+  /** Path of the model that is judged. */
+  readonly judged: string
+  /** What sentences call it. */
+  readonly subject: string
 }
 
 export type WorkerTask = QuantizeTask | JudgeTask

@@ -1,5 +1,5 @@
 import type { TensorSpec } from '../../engines/engine.js'
-import type { Judgement } from '../../quantization/report/report.js'
+import type { ChoiceEntry, Judgement } from '../../quantization/report/report.js'
 import type { Manifest } from '../../samples/manifest.js'
 import type { OpenFigures } from './live-session.js'
 import type { Precision } from './serving-devices.js'
@@ -84,8 +84,8 @@ export interface Models {
   rollback(name: string): Promise<ModelRecord>
   /** Whether jobs may replace the active version; with `version`, activates that one first, refused or not. */
   pin(name: string, options: { readonly pinned: boolean; readonly version?: string }): Promise<ModelRecord>
-  /** The final judgement of a version, in its record and its report; a refused one becomes `refused`. */
-  judge(name: string, version: string, judgement: Judgement): Promise<VersionRecord>
+  /** The final judgement of a version, in its record and its report; a refused one becomes `refused`. `choice`: what it was put beside, for the report. */
+  judge(name: string, version: string, judgement: Judgement, choice?: readonly ChoiceEntry[]): Promise<VersionRecord>
   setCapture(name: string, capture: Manifest['capture']): Promise<ModelRecord>
   /**
    * The route of a request, held until `release`: a swap waits for held routes before it closes the old session. A request that names no version goes to

@@ -1,7 +1,7 @@
 import { logger } from '../../log.js'
 import type { BackOff } from '../../process/back-off.js'
 import { moduleFiles } from '../../quantization/accuracy/bundle-metrics.js'
-import type { Judgement } from '../../quantization/report/report.js'
+import type { ChoiceEntry, Judgement } from '../../quantization/report/report.js'
 import type { Bundle } from '../../samples/bundle.js'
 import type { Manifest } from '../../samples/manifest.js'
 import type { EncodedRequest } from '../../samples/request.js'
@@ -173,10 +173,13 @@ export class ModelRegistry implements Models {
     })
   }
 
-  async judge(name: string, version: string, judgement: Judgement): Promise<VersionRecord> {
+  async judge(name: string, version: string, judgement: Judgement, choice?: readonly ChoiceEntry[]): Promise<VersionRecord> {
     return this.#loaded.change(name, async entry => {
       const { report, device } = requireVersion(entry.stored, version)
-      const arriving = report === undefined ? undefined : await this.#loaded.files.putJudgedReport(report, judgement)
+      const arriving =
+        report === undefined
+          ? undefined
+          : await this.#loaded.files.putJudgedReport(report, { judgement, ...(choice === undefined ? {} : { choice: [...choice] }) })
       const fields = { judgement, judgedOn: judgedOn(this.#serving(device)), ...(arriving === undefined ? {} : { report: arriving.hash }) }
       const judged = withFields(entry.stored, version, { ...fields, state: judgedState(requireVersion(entry.stored, version), judgement) })
       this.#loaded.save(entry, version === judged.active ? { ...judged, note: '' } : judged)

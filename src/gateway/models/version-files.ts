@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { errorMessage, QuantdError } from '../../errors.js'
 import { logger } from '../../log.js'
-import { type Judgement, Report } from '../../quantization/report/report.js'
+import { Report } from '../../quantization/report/report.js'
 import type { Bundle } from '../../samples/bundle.js'
 import { Artifacts, hashBytes, hashFile } from '../store/artifacts.js'
 import { BundleStore } from './bundle-store.js'
@@ -72,8 +72,8 @@ export class VersionFiles {
   }
 
   /** The report of that hash with another judgement, as a new file. */
-  async putJudgedReport(hash: string, judgement: Judgement): Promise<Arriving> {
-    return this.putReport({ ...(await readReport(this.#artifacts.path(hash))), judgement })
+  async putJudgedReport(hash: string, judged: Pick<Report, 'judgement' | 'choice'>): Promise<Arriving> {
+    return this.putReport({ ...(await readReport(this.#artifacts.path(hash))), ...judged })
   }
 
   /**

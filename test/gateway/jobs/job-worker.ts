@@ -1,4 +1,4 @@
-import { existsSync, type FSWatcher, readdirSync, readFileSync, watch } from 'node:fs'
+import { existsSync, type FSWatcher, mkdirSync, readdirSync, readFileSync, watch } from 'node:fs'
 import { join } from 'node:path'
 import { type Test, t as tap, test } from 'tap'
 import { taskFiles } from '../../../src/gateway/jobs/worker-task.js'
@@ -40,7 +40,10 @@ async function startAware(t: Test) {
   const request = { model, ...plain, pipeline: 'accuracy-aware', metric: 'cosine', max_drop: 0 }
   const { job_id } = await site.jobs.start({ kind: 'requantize', model, request, trigger: 'cli', caller: 'test' })
   await started
-  return { site, job_id, folder: join(site.store.folder, 'jobs', job_id) }
+  // The job's own folder of the one device, which may not be there yet.
+  const folder = join(site.store.folder, 'jobs', job_id, 'cpu0-int8')
+  mkdirSync(folder, { recursive: true })
+  return { site, job_id, folder }
 }
 
 /** Calls `seen` with every checkpoint that the worker leaves. */
@@ -56,7 +59,7 @@ function followCheckpoints(t: Test, folder: string, seen: (checkpoint: AwareChec
 
 test('a worker that is killed in the middle goes on from its checkpoint, and nothing is measured twice', async t => {
   const { site, job_id, folder } = await startAware(t)
-  const killAt = 9
+  const killAt = 5
   let before: AwareCheckpoint | undefined
   let after: AwareCheckpoint | undefined
   followCheckpoints(t, folder, checkpoint => {
