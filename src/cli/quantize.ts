@@ -6,7 +6,7 @@ import { engineNamed } from '../engines/catalog.js'
 import type { Engine } from '../engines/engine.js'
 import { QuantdError } from '../errors.js'
 import type { Graph, Model } from '../graph/graph.js'
-import { readModelFile } from '../graph/model-file.js'
+import { readModelFile } from '../graph/ir/model-file.js'
 import { writeModel } from '../graph/onnx/write.js'
 import { dtypes, type NumericDType } from '../graph/tensor/dtype.js'
 import type { TensorSpec } from '../graph/tensor/spec.js'
@@ -188,7 +188,13 @@ async function run(path: string, options: Options, context: CliContext): Promise
     const { report } = result
     const judgement =
       target !== undefined || isServedHere(spec)
-        ? await timed({ float: floatFile(bundle.model.path, model), int8: files[0]!, samples, report, target: target ?? { engine, options: {} } })
+        ? await timed({
+            float: floatFile(bundle.model.path, model),
+            int8: files[0]!,
+            samples,
+            report,
+            target: target ?? { engine, options: {} },
+          })
         : report.judgement!
     progress.end()
     finish({ ...report, judgement }, { files, options }, context)

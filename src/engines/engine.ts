@@ -33,7 +33,7 @@ export interface OpenOptions {
   readonly profile?: boolean
 }
 
-/** One node of the graph that an engine made of a model, as it ran it. */
+/** One node of the graph that an engine made of a model. */
 export interface ExecutedNode {
   /** As the engine calls it: names of the model, with what its transformations put behind them. */
   readonly nodeName: string
@@ -41,6 +41,8 @@ export interface ExecutedNode {
   /** Kernel with its precision behind the last underscore: brgconv_avx512_amx_I8. */
   readonly execType: string
   readonly realUs: number
+  /** False for what was left out or runs inside of another node. */
+  readonly ran: boolean
 }
 
 /** A model loaded on an engine. Not re-entrant unless `parallel` says so: callers queue. */

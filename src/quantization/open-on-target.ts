@@ -34,6 +34,8 @@ export async function openOnTarget({ candidate, target: { engine, options }, thr
 /** What became integer, seen by one inference of a session that was opened with `profile`. @throws ERR_ENGINE_INFER */
 export async function seenKernels(session: Session, { placement }: Candidate, feeds: Readonly<Record<string, Tensor>>): Promise<Kernels> {
   await session.infer(feeds)
-  const names = new Set([...placement.units.values()].filter(({ form }) => form !== 'move' && form !== 'concat').map(({ main }) => main.name))
+  const names = new Set(
+    [...placement.units.values()].filter(({ form }) => form !== 'move' && form !== 'concat').map(({ main }) => main.name),
+  )
   return executedKernels(session.profile?.() ?? [], names)
 }

@@ -27,7 +27,7 @@ export const defaultBundleLimits: BundleLimits = { files: 1000, bytes: 4 * 2 ** 
 export interface Bundle {
   readonly name: string
   readonly manifest: Manifest
-  /** Folder of the files; of a bare .onnx, the folder that it lies in. */
+  /** Folder of the files; of a bare model file, the folder that it lies in. */
   readonly folder: string
   /** Sorted by name. */
   readonly files: readonly BundleFile[]
@@ -50,8 +50,11 @@ export interface ReadBundleOptions {
   readonly name?: string
 }
 
+/** Ends of names that model files have: ONNX, OpenVINO IR with a .bin of the same name beside it. */
+const modelSuffixes = ['.onnx', '.xml'] as const
+
 /**
- * Reads a folder with a model file and `model.json` (which may be `{}` or missing), a .tar of such a folder, or a bare .onnx.
+ * Reads a folder with a model file and `model.json` (which may be `{}` or missing), a .tar of such a folder, or a bare .onnx or .xml.
  * @throws ERR_BUNDLE_READ, ERR_BUNDLE_ENTRY, ERR_BUNDLE_MANIFEST, ERR_BUNDLE_MODEL
  */
 export async function readBundle(
@@ -60,9 +63,11 @@ export async function readBundle(
 ): Promise<Bundle> {
   const status = await stat(path).catch(error => unreadable(path, error))
   if (status.isDirectory()) return readFolder(await realpath(path), { limits, name, close: async () => {} })
-  if (extname(path).toLowerCase() === '.onnx') {
-    const file = await describeFile(dirname(path), basename(path))
-    return assemble({ folder: dirname(path), files: [file], name, close: async () => {} })
+  const suffix = extname(path)
+  if (isModelName(path)) {
+    const names = suffix.toLowerCase() === '.xml' ? [`${basename(path, suffix)}.bin`, basename(path)] : [basename(path)]
+    const files = await Promise.all(names.map(file => describeFile(dirname(path), file)))
+    return assemble({ folder: dirname(path), files, name, close: async () => {} })
   }
   const folder = await mkdtemp(join(scratch, 'quantd-bundle-'))
   const close = () => rm(folder, { recursive: true, force: true })
@@ -146,8 +151,10 @@ async function assemble({ folder, files, name, close }: Parts): Promise<Bundle> 
   })
 }
 
+const isModelName = (name: string): boolean => modelSuffixes.some(suffix => name.toLowerCase().endsWith(suffix))
+
 function modelFile(files: readonly BundleFile[], { file }: Manifest): BundleFile {
-  const models = files.filter(({ name }) => name.toLowerCase().endsWith('.onnx'))
+  const models = files.filter(({ name }) => isModelName(name))
   const found = models.map(({ name }) => name)
   if (file !== undefined) {
     const named = files.find(({ name }) => name === file)
@@ -157,7 +164,9 @@ function modelFile(files: readonly BundleFile[], { file }: Manifest): BundleFile
   const [only] = models
   if (only !== undefined && models.length === 1) return only
   const what =
-    models.length === 0 ? 'no .onnx file in the bundle' : `${models.length} .onnx files in the bundle and no 'file' in model.json`
+    models.length === 0
+      ? 'no .onnx or .xml file in the bundle'
+      : `${models.length} .onnx or .xml files in the bundle and no 'file' in model.json`
   throw new QuantdError('ERR_BUNDLE_MODEL', what, { details: { found } })
 }
 

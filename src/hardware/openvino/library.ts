@@ -111,7 +111,14 @@ export interface ProfileEntry {
   readonly execType: string
   readonly nodeType: string
   readonly realUs: number
+  /** False for what was left out or runs inside of another node. */
+  readonly ran: boolean
 }
+
+/** `EXECUTED` of `ov_profiling_info_t`. */
+const executedStatus = 2
+
+type RawProfileEntry = Omit<ProfileEntry, 'ran'> & { readonly status: number; readonly cpuUs: number }
 
 const loaded = new Map<string, OpenvinoLibrary>()
 
@@ -171,7 +178,11 @@ function load(path: string): OpenvinoLibrary {
     },
     decodeStrings: (pointer, count) => koffi.decode(pointer, koffi.array('const char *', count)) as string[],
     decodeInt64s: (pointer, count) => (count === 0 ? [] : Array.from(new BigInt64Array(koffi.view(pointer, 8 * count)), Number)),
-    decodeProfile: (pointer, count) => koffi.decode(pointer, koffi.array('quantd_ov_profile_entry', count)) as ProfileEntry[],
+    decodeProfile: (pointer, count) =>
+      (koffi.decode(pointer, koffi.array('quantd_ov_profile_entry', count)) as RawProfileEntry[]).map(({ status, cpuUs: _, ...entry }) => ({
+        ...entry,
+        ran: status === executedStatus,
+      })),
     view: (pointer, bytes) => koffi.view(pointer, bytes),
   }
 }

@@ -13,6 +13,9 @@ const precisionOf = ({ execType }: ExecutedNode): string => /_([a-z0-9]+)$/i.exe
 /** Of these names the node itself is never the operator: what stands before or behind it. */
 const conversions = new Set(['Reorder', 'Convert', 'FakeQuantize', 'Const', 'Constant', 'Input', 'Parameter', 'Output', 'Result'])
 
+/** Never part of another node; one that took less than a microsecond counts as not run. */
+const products = /Conv|FullyConnected|MatMul/
+
 /**
  * Which operators really ran on integers, from the nodes that an engine ran: of each of `names` (operators as the model names them) that was found, and counted
  * by the engine's own type of node. A name that is in neither set was run inside of another node.
@@ -22,7 +25,8 @@ export function executedKernels(executed: readonly ExecutedNode[], names: Readon
   const integerNames = new Set<string>()
   const floatNames = new Set<string>()
   for (const node of executed) {
-    const name = conversions.has(node.nodeType) ? undefined : ownerOf(node.nodeName, names)
+    const isSeen = (node.ran || products.test(node.nodeType)) && !conversions.has(node.nodeType)
+    const name = isSeen ? ownerOf(node.nodeName, names) : undefined
     if (name === undefined) continue
     const precision = precisionOf(node)
     if (precision === 'i8' || precision === 'u8') {

@@ -75,7 +75,9 @@ function unseenNotes({ candidate, kernels }: Settled, { target }: OpenOptions['r
   const unseen = [...candidate.placement.units.values()]
     .filter(({ main, form }) => (form === 'linear' || form === 'dynamic-matmul') && !kernels.integerNames.has(main.name))
     .map(({ main }) => `'${main.name}'`)
-  return unseen.length === 0 ? [] : [`${target.engine.name} runs inside of other nodes, without a kernel of their own: ${unseen.join(', ')}`]
+  return unseen.length === 0
+    ? []
+    : [`${target.engine.name} runs inside of other nodes, without a kernel of their own: ${unseen.join(', ')}`]
 }
 
 /** Exponents of SmoothQuant that `auto` tries (quantization.md 4.6, 4.8). */

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { extname } from 'node:path'
-import { errorMessage, QuantdError } from '../errors.js'
-import type { Model } from './graph.js'
-import { readIr } from './ir/read.js'
-import { externalDataBeside } from './onnx/load.js'
-import { readModel } from './onnx/read.js'
+import { errorMessage, QuantdError } from '../../errors.js'
+import type { Model } from '../graph.js'
+import { externalDataBeside } from '../onnx/load.js'
+import { readModel } from '../onnx/read.js'
+import { readIr } from './read.js'
 
 export interface ModelFile {
   readonly model: Model
