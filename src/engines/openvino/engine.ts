@@ -1,14 +1,15 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { errorMessage, QuantdError } from '../../errors.js'
+import { isPackedIr, unpackIr } from '../../graph/ir/packed-ir.js'
 import type { Pointer } from '../../hardware/openvino/library.js'
 import type { Engine, OpenOptions } from '../engine.js'
 import { type Core, openCore } from './core.js'
 import { OpenvinoSession } from './session.js'
 
 /**
- * OpenVINO through its C API: IR (.xml with its .bin), ONNX and ONNX with FakeQuantize, on CPU, GPU and NPU. The library is found at run time and loaded in
+ * OpenVINO through its C API: IR (.xml with its .bin, or both packed as one file), ONNX and ONNX with FakeQuantize, on CPU, GPU and NPU. The library is found at run time and loaded in
  * `open`; a host without it is normal.
  */
 export const openvinoEngine: Engine = {
@@ -21,15 +22,41 @@ export const openvinoEngine: Engine = {
 }
 
 async function openSession(artifact: string | Uint8Array, options: OpenOptions): Promise<OpenvinoSession> {
-  if (typeof artifact === 'string') return openFile(artifact, options)
+  if (typeof artifact === 'string' && !(await isPackedFile(artifact))) return openFile(artifact, options)
+  const bytes = typeof artifact === 'string' ? await readFile(artifact) : artifact
   const folder = await mkdtemp(join(tmpdir(), 'quantd-openvino-'))
   try {
-    const path = join(folder, 'model.onnx')
-    await writeFile(path, artifact)
-    return openFile(path, options)
+    return openFile(await writeParts(folder, bytes), options)
   } finally {
+    // What OpenVINO has mapped stays until it is closed.
     await rm(folder, { recursive: true, force: true })
   }
+}
+
+/** @throws ERR_ENGINE_OPEN when there is no such file */
+async function isPackedFile(path: string): Promise<boolean> {
+  const head = Buffer.alloc(8)
+  try {
+    const file = await open(path)
+    try {
+      await file.read(head, 0, head.byteLength, 0)
+    } finally {
+      await file.close()
+    }
+  } catch (error) {
+    throw notOpened(path, error)
+  }
+  return isPackedIr(head)
+}
+
+/** @returns path of the file that OpenVINO reads. @throws ERR_IR_READ */
+async function writeParts(folder: string, bytes: Uint8Array): Promise<string> {
+  const path = join(folder, isPackedIr(bytes) ? 'model.xml' : 'model.onnx')
+  if (isPackedIr(bytes)) {
+    const { xml, bin } = unpackIr(bytes)
+    await Promise.all([writeFile(path, xml), writeFile(join(folder, 'model.bin'), bin)])
+  } else await writeFile(path, bytes)
+  return path
 }
 
 function openFile(path: string, options: OpenOptions): OpenvinoSession {
@@ -37,8 +64,12 @@ function openFile(path: string, options: OpenOptions): OpenvinoSession {
     const core = openCore()
     return compile(core, path, options)
   } catch (error) {
-    throw new QuantdError('ERR_ENGINE_OPEN', `model '${path}': ${errorMessage(error)}`, { cause: error, details: { engine: 'openvino' } })
+    throw notOpened(path, error)
   }
+}
+
+function notOpened(path: string, cause: unknown): QuantdError {
+  return new QuantdError('ERR_ENGINE_OPEN', `model '${path}': ${errorMessage(cause)}`, { cause, details: { engine: 'openvino' } })
 }
 
 /** Precision hints by our names of types. */

@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { engineNamed } from '../../engines/catalog.js'
 import { invariant } from '../../errors.js'
+import { packIr } from '../../graph/ir/packed-ir.js'
 import { externalDataBeside } from '../../graph/onnx/load.js'
 import { readModel } from '../../graph/onnx/read.js'
 import type { OnProgress } from '../../quantization/contract.js'
@@ -17,14 +18,14 @@ import { type QuantizeAnswer, type QuantizeTask, taskFiles } from './worker-task
 export async function runQuantize(task: QuantizeTask, onProgress: OnProgress): Promise<QuantizeAnswer> {
   const { settings, spec, folder, serving } = task
   const bundle = await readBundle(task.bundle, { name: task.model })
-  const bytes = readFileSync(bundle.model.path)
+  const file = readFileSync(bundle.model.path)
   const calibration = await openPlace(task, task.calibration)
   const heldOut = await openPlace(task, task.heldOut)
-  const { bytes: quantized, report } = await quantize({
-    model: readModel(bytes, { externalData: externalDataBeside(bundle.model.path) }),
-    sha256: createHash('sha256').update(bytes).digest('hex'),
+  const { bytes, ir, report } = await quantize({
+    model: readModel(file, { externalData: externalDataBeside(bundle.model.path) }),
+    sha256: createHash('sha256').update(file).digest('hex'),
     name: task.model,
-    bytes: bytes.byteLength,
+    bytes: file.byteLength,
     samples: calibration,
     heldOut,
     judging: await judgingOf(bundle, task),
@@ -37,7 +38,7 @@ export async function runQuantize(task: QuantizeTask, onProgress: OnProgress): P
     onProgress,
   })
   invariant(report.judgement !== undefined, 'the pipeline judges what it quantizes')
-  writeFileSync(join(folder, taskFiles.model), quantized, { mode: 0o600 })
+  writeFileSync(join(folder, taskFiles.model), ir === undefined ? bytes : packIr(ir), { mode: 0o600 })
   writeFileSync(join(folder, taskFiles.report), JSON.stringify(report), { mode: 0o600 })
   return {
     judgement: report.judgement,
