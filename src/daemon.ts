@@ -22,6 +22,7 @@ import { judgeJob } from './gateway/jobs/judge-job.js'
 import { judgeStale } from './gateway/jobs/judge-stale.js'
 import { requantizeJob } from './gateway/jobs/requantize-job.js'
 import { fetchBundle } from './gateway/models/fetch-bundle.js'
+import { followOpenvino } from './gateway/models/openvino-devices.js'
 import { ModelRegistry } from './gateway/models/registry.js'
 import { ServingDevices } from './gateway/models/serving-devices.js'
 import { MqttGateway } from './gateway/mqtt/gateway.js'
@@ -115,6 +116,10 @@ export async function startDaemon(first: Config, { reload = () => loadConfig(und
     )
     await models.restore()
     opened(await followModels(models, capture), stop => stop())
+    if (config.engines.openvino === 'auto') {
+      const worker = { memoryMiB: config.workers.memory_mb, heartbeatS: config.workers.heartbeat_s }
+      opened(followOpenvino({ hardware, devices, worker }), followed => followed.close())
+    }
     const serving = opened(
       new ServingQueue({ models, worker: device => devices.get(device)?.worker, limits: () => servingLimits(config) }),
       // What still runs after the gateway's own wait stays in the journal.
@@ -133,7 +138,7 @@ export async function startDaemon(first: Config, { reload = () => loadConfig(und
             costs: join(config.state_dir, costsFile),
           }),
           judgeJob({ models, capture, devices, settings: () => config.jobs }),
-          benchJob({ models, capture }),
+          benchJob({ models, capture, devices }),
         ],
         settings: () => config.jobs,
         reserveBytes,
@@ -142,6 +147,11 @@ export async function startDaemon(first: Config, { reload = () => loadConfig(und
     )
     await jobs.reconcile()
     await judgeStale(models, jobs)
+    // A device that comes later may have another engine than the one its versions were judged on.
+    opened(
+      devices.on(event => void (event === 'back' && judgeStale(models, jobs))),
+      stop => stop(),
+    )
     const uploads = new Uploads(config.state_dir)
     const services: Services = {
       models,
@@ -180,7 +190,7 @@ export async function startDaemon(first: Config, { reload = () => loadConfig(und
       entries => entries.stop(),
     )
     schedule.start(config.schedule)
-    const workers = () => [{ device: worker.device, ...worker.figures() }]
+    const workers = () => devices.all().map(serving => ({ device: serving.device.id, ...serving.worker.figures() }))
     const health = () => ({ workers: workers(), capture: models.list().map(({ name }) => capture.state(name)) })
     const mqtt = opened(await MqttGateway.start({ config: () => config, services, commands, journal, store, hardware, health }), gateway =>
       gateway.close(),

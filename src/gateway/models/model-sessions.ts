@@ -71,7 +71,7 @@ export class ModelSessions {
     })
     this.#open.set(version, session)
     this.#figures.set(version, figures)
-    log.info({ model: name, version, device, ...options, loadMs: facts.loadMs, rssMiB: facts.rssMiB }, 'version opened')
+    log.info({ model: name, version, device, options, loadMs: facts.loadMs, rssMiB: facts.rssMiB }, 'version opened')
     return { session, facts }
   }
 
