@@ -2,6 +2,7 @@ import type { Job } from '../gateway/jobs/job.js'
 import type { GatewayClient } from './client/gateway-client.js'
 import type { CliContext } from './context.js'
 import { exitCodeOfJob } from './exit-code.js'
+import { formatChoice } from './output/choice-table.js'
 import { ProgressBar } from './output/progress-bar.js'
 
 /** Shows a job's progress on stderr until it ends, and sets the exit code by how it did. An interrupted wait leaves the job running, and says so. */
@@ -20,7 +21,7 @@ export async function followJob(gateway: GatewayClient, jobId: string, context: 
 }
 
 /** How a job ended, for people. */
-export function formatJob({ job_id, kind, model, state, sentence, version, metrics, error }: Job): string {
+export function formatJob({ job_id, kind, model, state, sentence, version, metrics, candidates, error }: Job): string {
   const lines = [
     `${kind} ${model}: ${state}${version === undefined ? '' : `, version ${version}`}`,
     ...(sentence === undefined ? [] : [`  ${sentence}`]),
@@ -28,5 +29,6 @@ export function formatJob({ job_id, kind, model, state, sentence, version, metri
     ...Object.entries(metrics ?? {}).map(([name, value]) => `  ${name}: ${value ?? '-'}`),
     `  job ${job_id}`,
   ]
-  return `${lines.join('\n')}\n`
+  const table = candidates === undefined ? '' : `\n${formatChoice(candidates)}`
+  return `${lines.join('\n')}\n${table}`
 }

@@ -60,9 +60,11 @@ async function compareFiles(options: Options & { float: string; int8: string }) 
 /** `quantd bench device`: float against int8 on the engine alone, in turn, as paired ratios. */
 export function benchDeviceCommand(context: CliContext): Command {
   const command = new Command('device')
-    .description('float against int8 on the engine alone, in turn: a loaded model in its device worker, or two files here')
+    .description(
+      'float against the other forms of a model on the engines alone, in turn: a loaded model in its device workers, or two files here',
+    )
     .argument('[model]', 'a model of the gateway (one captured request is timed)')
-    .option('--version <version>', 'its version (default: the active one, or the last int8)')
+    .option('--version <version>', 'its version (default: the newest of every engine and precision)')
     .option('--float <file>', 'float .onnx, with --int8, instead of a loaded model')
     .option('--int8 <file>', 'int8 .onnx')
     .option('--samples <path>', 'the first sample is timed (default: zeros)')

@@ -2,10 +2,10 @@ import { BenchRequest } from '../jobs/bench-job.js'
 import { defineCommand } from './command.js'
 import { requireDevices } from './device-pattern.js'
 
-/** Times float and the version that answers, in turn, on the device that serves them; answers at once with the job that does so. */
+/** Times float and the other forms of a model in turn, each on the device that serves it; answers at once with the job that does so. */
 export const bench = defineCommand({
   verb: 'bench',
-  help: 'time float and the version that answers, in turn',
+  help: 'time float and the other forms of a model in turn',
   request: BenchRequest,
   timeoutMs: 10_000,
   async handle(request, { trigger, caller, id }, { devices, jobs, models }) {

@@ -97,7 +97,10 @@ class Requantize {
         this.#context.signal.throwIfAborted()
         first ??= error
         failed.push({ form, why: `${errorCode(error)}: ${errorMessage(error)}` })
-        log.warn({ job: task.model, form: formName(form), code: errorCode(error), error: errorMessage(error) }, 'candidate not made')
+        log.warn(
+          { job: this.#context.job.job_id, form: formName(form), code: errorCode(error), error: errorMessage(error) },
+          'candidate not made',
+        )
       }
     }
     if (candidates.length === 0) throw first
