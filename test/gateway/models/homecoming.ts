@@ -1,22 +1,9 @@
 import { type Test, test } from 'tap'
-import type { ModelRecord } from '../../../src/gateway/models/model.js'
-import { ServingQueue } from '../../../src/gateway/serving/serving-queue.js'
+import { ask, servingOf, told } from '../../fixtures/gateway/asking.js'
 import { type SecondDevice, secondId, startSecondDevice, versionOn } from '../../fixtures/gateway/second-device.js'
 import { demoBundle, openSite, type Site, siteRequests } from '../../fixtures/gateway/site.js'
-import { defaultLimits } from '../../fixtures/mqtt/rig.js'
 
 const model = 'fashion-resnet'
-
-/** Resolves with the model as soon as it is told to be so. */
-function told({ models }: Site, holds: (record: ModelRecord) => boolean): Promise<ModelRecord> {
-  return new Promise(resolve => {
-    const stop = models.on(event => {
-      if (event.kind !== 'changed' || !holds(event.model)) return
-      stop()
-      resolve(event.model)
-    })
-  })
-}
 
 function route({ models }: Site): { readonly version: string; readonly device: string } {
   const { route, release } = models.acquire(model)
@@ -33,15 +20,6 @@ async function openWithSecond(t: Test, folder = t.testdir()): Promise<{ site: Si
   const version = await versionOn(site, secondId)
   await site.models.activate(model, version)
   return { site, second, version }
-}
-
-function servingOf(site: Site): ServingQueue {
-  return new ServingQueue({ models: site.models, worker: id => site.devices.get(id)?.worker, limits: () => defaultLimits })
-}
-
-async function ask(site: Site, serving: ServingQueue) {
-  const [request] = await siteRequests(site.models.get(model), 1)
-  return serving.infer({ ...request!, model, caller: 'app', priority: 1 })
 }
 
 test('kill -9 of the worker of a second device loses no request: float answers on the first until it is back', async t => {
@@ -72,8 +50,7 @@ test('what the engine of a second device fails on is answered by the first', asy
   second.refuse('infer')
   t.match(await ask(site, serving), { kind: 'answer', version: '1', device: 'cpu0' })
   t.equal(serving.figures().retried, 1)
-  const [request] = await siteRequests(site.models.get(model), 1)
-  const named = await serving.infer({ ...request!, model, version: '2', caller: 'app', priority: 1 })
+  const named = await ask(site, serving, { version: '2' })
   t.match(named, { kind: 'refusal' }, 'who names the version wants no other')
 })
 
