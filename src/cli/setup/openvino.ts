@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { mkdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Command } from 'commander'
@@ -38,10 +39,15 @@ export function setupOpenvinoCommand(context: CliContext): Command {
           '--disable-pip-version-check',
           options.package,
         ])
-        const { devices, library, reason } = await probeOpenvino({ env: {}, root: fresh, privateFolder: fresh, signal: context.signal })
-        if (library === undefined) throw new QuantdError('ERR_OPENVINO_LOAD', reason, { details: { folder: fresh } })
-        await rm(folder, { recursive: true, force: true })
-        await rename(fresh, folder)
+        // Nothing but the new environment is looked into.
+        const where = { env: { HOME: fresh }, root: fresh, privateFolder: fresh }
+        const { devices, library, reason } = await probeOpenvino({ ...where, signal: context.signal })
+        if (library === undefined) {
+          throw new QuantdError('ERR_OPENVINO_LOAD', `what pip installed as '${options.package}' does not run here: ${reason}`, {
+            details: { package: options.package },
+          })
+        }
+        await replace(folder, fresh)
         context.out(
           `OpenVINO ${library.build} in ${folder}: ${devices.map(({ name }) => name).join(', ')}. Restart the daemon to use it.\n`,
         )
@@ -51,10 +57,19 @@ export function setupOpenvinoCommand(context: CliContext): Command {
     })
 }
 
+/** Puts `fresh` in the place of `folder`, which is set aside first: a daemon that starts in between finds one or none, never half of one. */
+async function replace(folder: string, fresh: string): Promise<void> {
+  const old = `${folder}.old`
+  await rm(old, { recursive: true, force: true })
+  if (existsSync(folder)) await rename(folder, old)
+  await rename(fresh, folder)
+  await rm(old, { recursive: true, force: true })
+}
+
 /** @throws ERR_CLI_SETUP with the last lines of the tool */
 function run(context: CliContext, command: string, args: readonly string[]): Promise<void> {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], signal: context.signal })
+    const child = spawn(command, args, { env: context.env, stdio: ['ignore', 'pipe', 'pipe'], signal: context.signal })
     let tail = ''
     const keep = (text: Buffer) => {
       tail = (tail + text).slice(-2000)
