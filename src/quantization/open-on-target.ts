@@ -2,11 +2,12 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Session } from '../engines/engine.js'
+import { isOp, type Node } from '../graph/node.js'
 import type { Tensor } from '../graph/tensor/tensor.js'
 import type { Candidate } from './candidate.js'
 import type { TargetEngine } from './contract.js'
 import type { Kernels } from './lowering/count-kernels.js'
-import { executedKernels } from './lowering/executed-kernels.js'
+import { executedKernels, type ProductClass } from './lowering/executed-kernels.js'
 
 export interface OpenOnTargetOptions {
   readonly candidate: Candidate
@@ -34,8 +35,11 @@ export async function openOnTarget({ candidate, target: { engine, options }, thr
 /** What became integer, seen by one inference of a session that was opened with `profile`. @throws ERR_ENGINE_INFER */
 export async function seenKernels(session: Session, { placement }: Candidate, feeds: Readonly<Record<string, Tensor>>): Promise<Kernels> {
   await session.infer(feeds)
-  const names = new Set(
-    [...placement.units.values()].filter(({ form }) => form !== 'move' && form !== 'concat').map(({ main }) => main.name),
-  )
+  const computing = [...placement.units.values()].filter(({ form }) => form !== 'move' && form !== 'concat').map(({ main }) => main)
+  const products = placement.layers.filter(({ macs }) => macs > 0).map(({ node }) => node)
+  const names = new Map([...computing, ...products].map(node => [node.name, productClass(node)] as const))
   return executedKernels(session.profile?.() ?? [], names)
 }
+
+const productClass = (node: Node): ProductClass =>
+  isOp(node, 'Conv', 'ConvTranspose') ? 'convolution' : isOp(node, 'Gemm', 'MatMul') ? 'matrix' : 'other'

@@ -5,17 +5,25 @@ import { dtypes } from '../tensor/dtype.js'
 import { type ConstantTensor, elementCount } from '../tensor/tensor.js'
 import { dtypeOf } from './element-types.js'
 import { elementwiseImports } from './import/elementwise.js'
+import { foldLayer } from './import/fold-layer.js'
 import { GraphBuilder } from './import/graph-builder.js'
 import { ImportCall, type ImportLayer } from './import/import-call.js'
 import { linearImports } from './import/linear.js'
 import { movementImports } from './import/movement.js'
 import { quantizeImports } from './import/quantize.js'
+import { recurrentImports } from './import/recurrent.js'
 import type { IrLayer, IrNet } from './net.js'
 import { parseNet } from './parse-net.js'
 import { passIn } from './unknown-layers.js'
 import type { IrFiles } from './write.js'
 
-const imports: Readonly<Record<string, ImportLayer>> = { ...elementwiseImports, ...linearImports, ...movementImports, ...quantizeImports }
+const imports: Readonly<Record<string, ImportLayer>> = {
+  ...elementwiseImports,
+  ...linearImports,
+  ...movementImports,
+  ...quantizeImports,
+  ...recurrentImports,
+}
 
 /** Set of ai.onnx that the translations speak. */
 const opset = 17
@@ -32,6 +40,7 @@ export function readIr({ xml, bin }: IrFiles): Model {
   const inputs: ValueInfo[] = []
   const results: string[] = []
   const sources = new Map(net.edges.map(({ fromLayer, fromPort, toLayer, toPort }) => [`${toLayer}:${toPort}`, `${fromLayer}:${fromPort}`]))
+  const isRead = new Set(sources.values())
   for (const layer of inOrder(net)) {
     const read = layer.inputs.map(({ id }) => {
       const value = values.get(sources.get(`${layer.id}:${id}`) ?? '')
@@ -50,8 +59,14 @@ export function readIr({ xml, bin }: IrFiles): Model {
     if (layer.type === 'Parameter') inputs.push(inputOf(layer, outputs[0]!))
     else if (layer.type === 'Const') builder.setConstant(outputs[0]!, constantOf(layer, bin))
     else {
-      const call = new ImportCall({ layer, inputs: read, outputs, builder })
-      if (imports[layer.type]?.(call) !== true)
+      const call = new ImportCall({
+        layer,
+        inputs: read,
+        outputs,
+        builder,
+        isRead: index => isRead.has(`${layer.id}:${layer.outputs[index]?.id}`),
+      })
+      if (!foldLayer(call) && imports[layer.type]?.(call) !== true)
         builder.push(passIn({ ...layer, name: builder.nodeName(layer.name) }, { inputs: read, outputs }))
     }
   }

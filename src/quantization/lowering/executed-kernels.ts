@@ -10,35 +10,57 @@ const suffixes = /^(\/(linear|product|bias|WithoutBiases|Dequantization(Multiply
 /** Precision behind the last underscore of a kernel: `I8` where it reads uint8. */
 const precisionOf = ({ execType }: ExecutedNode): string => /_([a-z0-9]+)$/i.exec(execType)?.[1]?.toLowerCase() ?? ''
 
+const isInteger = (node: ExecutedNode): boolean => ['i8', 'u8'].includes(precisionOf(node))
+const isFloat = (node: ExecutedNode): boolean => /^b?f\d+$/.test(precisionOf(node))
+
 /** Of these names the node itself is never the operator: what stands before or behind it. */
 const conversions = new Set(['Reorder', 'Convert', 'FakeQuantize', 'Const', 'Constant', 'Input', 'Parameter', 'Output', 'Result'])
 
 /** Never part of another node; one that took less than a microsecond counts as not run. */
-const products = /Conv|FullyConnected|MatMul/
+const products = { convolution: /Conv/, matrix: /FullyConnected|MatMul/ } as const
+
+/** What an operator is to be looked for as; `other`: neither convolution nor matrix product. */
+export type ProductClass = keyof typeof products | 'other'
+
+const classOf = ({ nodeType }: ExecutedNode): ProductClass =>
+  products.convolution.test(nodeType) ? 'convolution' : products.matrix.test(nodeType) ? 'matrix' : 'other'
 
 /**
- * Which operators really ran on integers, from the nodes that an engine ran: of each of `names` (operators as the model names them) that was found, and counted
- * by the engine's own type of node. A name that is in neither set was run inside of another node.
+ * Which operators really ran on integers, from the nodes that an engine ran: of each of `names` (operators as the model names them, all of its products among
+ * them) that was found, and counted by the engine's own type of node. Products that the engine gave names of its own (a convolution that took up a
+ * normalization) are found by their number where all of them ran in the same way. A name that is in neither set was run inside of another node.
  */
-export function executedKernels(executed: readonly ExecutedNode[], names: ReadonlySet<string>): Kernels {
+export function executedKernels(executed: readonly ExecutedNode[], names: ReadonlyMap<string, ProductClass>): Kernels {
   const counts = new Map<string, number>()
   const integerNames = new Set<string>()
   const floatNames = new Set<string>()
-  for (const node of executed) {
-    const isSeen = (node.ran || products.test(node.nodeType)) && !conversions.has(node.nodeType)
-    const name = isSeen ? ownerOf(node.nodeName, names) : undefined
-    if (name === undefined) continue
-    const precision = precisionOf(node)
-    if (precision === 'i8' || precision === 'u8') {
+  const nameless: { readonly node: ExecutedNode; readonly product: ProductClass }[] = []
+  const found = (node: ExecutedNode, name: string) => {
+    if (isInteger(node)) {
       integerNames.add(name)
       counts.set(node.nodeType, (counts.get(node.nodeType) ?? 0) + 1)
-    } else if (/^b?f\d+$/.test(precision)) floatNames.add(name)
+    } else if (isFloat(node)) floatNames.add(name)
+  }
+  for (const node of executed) {
+    const product = classOf(node)
+    if (conversions.has(node.nodeType) || (!node.ran && product === 'other')) continue
+    const name = ownerOf(node.nodeName, names)
+    if (name !== undefined) found(node, name)
+    else if (product !== 'other') nameless.push({ node, product })
+  }
+  for (const product of ['convolution', 'matrix'] as const) {
+    const unseen = [...names].filter(([name, kind]) => kind === product && !integerNames.has(name) && !floatNames.has(name))
+    const nodes = nameless.filter(each => each.product === product).map(({ node }) => node)
+    if (nodes.length === unseen.length && (nodes.every(isInteger) || nodes.every(isFloat)))
+      unseen.forEach(([name], index) => {
+        found(nodes[index]!, name)
+      })
   }
   return { integer: Object.fromEntries([...counts].sort(([a], [b]) => (a < b ? -1 : 1))), integerNames, floatNames }
 }
 
 /** The longest of `names` that `executed` starts with, where only known suffixes follow. */
-function ownerOf(executed: string, names: ReadonlySet<string>): string | undefined {
+function ownerOf(executed: string, names: ReadonlyMap<string, unknown>): string | undefined {
   if (names.has(executed)) return executed
   for (let end = executed.length - 1; end > 0; end -= 1) {
     if (executed[end] !== '/' && executed[end] !== '_') continue

@@ -14,6 +14,7 @@ import { type BuildFields, buildModel, f32, i64, op, seeded, seededFloats } from
 import { openvinoHere } from '../../fixtures/openvino.js'
 
 const image = { inputs: { x: ['float32', [1, 4, 6, 6]] }, outputs: { y: ['float32'] } } as const
+const steps = { inputs: { x: ['float32', [5, 2, 3]] }, outputs: { y: ['float32'] } } as const
 const rows = { inputs: { x: ['float32', [2, 8]] }, outputs: { y: ['float32'] } } as const
 
 /** One small model per translation; rank and shape of what they compute are declared by `shapes`. */
@@ -103,6 +104,31 @@ const cases: readonly (BuildFields & { readonly name: string; readonly shapes?: 
         nearest_mode: string('floor'),
       }),
     ],
+  },
+  {
+    name: 'gated recurrence with its own bias before the reset',
+    ...steps,
+    constants: { w: seeded([1, 12, 3]), r: seeded([1, 12, 4], 2), b: seeded([1, 24], 3) },
+    nodes: [op('GRU', ['x', 'w', 'r', 'b'], 'y', { hidden_size: int(4), linear_before_reset: int(1) })],
+  },
+  {
+    name: 'gated recurrence and long short-term memory in both directions',
+    ...steps,
+    constants: {
+      w: seeded([1, 12, 3]),
+      r: seeded([1, 12, 4], 2),
+      b: seeded([1, 24], 3),
+      axes: i64([1], [1]),
+      w2: seeded([2, 8, 4], 4),
+      r2: seeded([2, 8, 2], 5),
+      b2: seeded([2, 16], 6),
+    },
+    nodes: [
+      op('GRU', ['x', 'w', 'r', 'b'], 'a', { hidden_size: int(4) }),
+      op('Squeeze', ['a', 'axes'], 'c'),
+      op('LSTM', ['c', 'w2', 'r2', 'b2'], 'y', { hidden_size: int(2), direction: string('bidirectional') }),
+    ],
+    shapes: { c: [5, 2, 4] },
   },
   {
     name: 'gather, sums and means',

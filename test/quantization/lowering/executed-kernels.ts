@@ -1,6 +1,6 @@
 import { test } from 'tap'
 import type { ExecutedNode } from '../../../src/engines/engine.js'
-import { executedKernels } from '../../../src/quantization/lowering/executed-kernels.js'
+import { executedKernels, type ProductClass } from '../../../src/quantization/lowering/executed-kernels.js'
 
 const ran = (nodeName: string, nodeType: string, execType: string, fields: Partial<ExecutedNode> = {}): ExecutedNode => ({
   nodeName,
@@ -11,6 +11,8 @@ const ran = (nodeName: string, nodeType: string, execType: string, fields: Parti
   ...fields,
 })
 
+const named = (names: Readonly<Record<string, ProductClass>>) => new Map(Object.entries(names))
+
 test('a node is found behind what our IR and the transformations put behind its name', async t => {
   const { integerNames, integer } = executedKernels(
     [
@@ -19,7 +21,7 @@ test('a node is found behind what our IR and the transformations put behind its 
       ran('/b/Conv_original', 'Convolution', 'jit_avx512_u8'),
       ran('/c/MatMul', 'FullyConnected', 'brgemm_avx512_I8'),
     ],
-    new Set(['/a/Conv', '/fc/Gemm', '/b/Conv', '/c/MatMul']),
+    named({ '/a/Conv': 'convolution', '/fc/Gemm': 'matrix', '/b/Conv': 'convolution', '/c/MatMul': 'matrix' }),
   )
   t.same([...integerNames], ['/a/Conv', '/fc/Gemm', '/b/Conv', '/c/MatMul'])
   t.same(integer, { Convolution: 2, FullyConnected: 2 })
@@ -32,14 +34,14 @@ test('a longer name is not taken for the one that it starts with', async t => {
       ran('/MatMul_1_output_0/fake-quantize', 'Subgraph', 'jit_avx512_i8'),
       ran('/MatMul/other', 'FullyConnected', 'brgemm_avx512_I8'),
     ],
-    new Set(['/MatMul', '/MatMul_1']),
+    named({ '/MatMul': 'matrix', '/MatMul_1': 'matrix', '/other': 'matrix' }),
   )
   t.same([...integerNames], [])
   t.same([...floatNames], ['/MatMul_1'])
 })
 
 test('what was fused into another node and what only converts says nothing of a kernel', async t => {
-  const names = new Set(['/add/Add', '/conv'])
+  const names = named({ '/add/Add': 'other', '/conv': 'convolution' })
   const { integerNames, floatNames } = executedKernels(
     [ran('/add/Add', 'Add', 'jit_avx512_f32', { ran: false }), ran('/conv', 'Reorder', 'jit_uni_f32')],
     names,
@@ -49,5 +51,14 @@ test('what was fused into another node and what only converts says nothing of a 
 
 test('bfloat16 and float16 are float', async t => {
   const executed = [ran('/a', 'Convolution', 'brgconv_avx512_amx_bf16'), ran('/b', 'MatMul', 'jit_f16')]
-  t.same([...executedKernels(executed, new Set(['/a', '/b'])).floatNames], ['/a', '/b'])
+  t.same([...executedKernels(executed, named({ '/a': 'convolution', '/b': 'matrix' })).floatNames], ['/a', '/b'])
+})
+
+test('convolutions under names of the engine are told by their number, where all of them ran alike', async t => {
+  const names = named({ '/a': 'convolution', '/b': 'convolution', '/c': 'matrix' })
+  const nodes = [ran('Multiply_1', 'Convolution', 'brgconv_I8'), ran('Multiply_2', 'Convolution', 'brgconv_i8')]
+  t.same([...executedKernels(nodes, names).integerNames], ['/a', '/b'])
+  const mixed = executedKernels([nodes[0]!, ran('Multiply_2', 'Convolution', 'brgconv_f32')], names)
+  t.same([...mixed.integerNames, ...mixed.floatNames], [], 'which of them is which cannot be known')
+  t.same([...executedKernels(nodes.slice(1), names).integerNames], [], 'one is missing')
 })

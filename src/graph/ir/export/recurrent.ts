@@ -123,7 +123,10 @@ function sequence(call: ExportCall, kind: 'GRU' | 'LSTM'): void {
   })
   layers.forEach((source, index) => {
     const value = node.outputs[index]
-    if (value !== undefined && value !== '') call.bind(index, turn(`out${index}`, source, index === 0 ? [2, 1, 0, 3] : [1, 0, 2]))
+    if (value === undefined || value === '') return
+    const order = int64s(`out${index}/order`, index === 0 ? [2, 1, 0, 3] : [1, 0, 2])
+    const outputs = [{ dtype: 'float32', names: [value] }] as const
+    call.bind(index, call.add(`out${index}`, { type: 'Transpose', inputs: [source, order], outputs }))
   })
 }
 

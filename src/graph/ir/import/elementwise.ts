@@ -1,5 +1,6 @@
 import { float, int } from '../../node.js'
 import { dtypes } from '../../tensor/dtype.js'
+import { floatsOf } from '../../tensor/floats-of.js'
 import { constant, constantData } from '../../tensor/tensor.js'
 import { dtypeOf } from '../element-types.js'
 import type { ImportCall, ImportLayer } from './import-call.js'
@@ -79,6 +80,12 @@ export const elementwiseImports: Readonly<Record<string, ImportLayer>> = {
   Convert: call => {
     const dtype = dtypeOf(call.text('destination_type'))
     if (dtype === undefined) return false
+    // Constants that a file keeps in 16 bits to be smaller.
+    const stored = call.constant(0)
+    if (dtype === 'float32' && stored !== undefined && (stored.dtype === 'float16' || stored.dtype === 'bfloat16')) {
+      call.builder.setConstant(call.outputs[0]!, constant('float32', stored.shape, floatsOf({ ...stored, dtype: stored.dtype })))
+      return true
+    }
     call.result('Cast', call.inputs, { to: int(dtypes[dtype].onnx) })
     return true
   },

@@ -10,17 +10,25 @@ export class ImportCall {
   readonly inputs: readonly string[]
   readonly outputs: readonly string[]
   readonly builder: GraphBuilder
+  readonly #isRead: (index: number) => boolean
 
   constructor(fields: {
     readonly layer: IrLayer
     readonly inputs: readonly string[]
     readonly outputs: readonly string[]
     readonly builder: GraphBuilder
+    readonly isRead: (index: number) => boolean
   }) {
     this.layer = fields.layer
     this.inputs = fields.inputs
     this.outputs = fields.outputs
     this.builder = fields.builder
+    this.#isRead = fields.isRead
+  }
+
+  /** True where another layer reads this output. */
+  isRead(index: number): boolean {
+    return this.#isRead(index)
   }
 
   text(key: string, otherwise = ''): string {
@@ -69,7 +77,15 @@ export class ImportCall {
 
   /** The node that gives the layer's outputs. */
   result(opType: string, inputs: readonly string[], attributes: Readonly<Record<string, Attribute>> = {}): void {
-    this.builder.push(makeNode({ name: this.builder.nodeName(this.layer.name), opType, inputs, outputs: this.outputs, attributes }))
+    this.builder.push(
+      makeNode({
+        name: this.builder.nodeName(this.layer.name),
+        opType,
+        inputs,
+        outputs: this.outputs.filter((_, index) => index === 0 || this.#isRead(index)),
+        attributes,
+      }),
+    )
   }
 
   refuse(why: string): QuantdError {

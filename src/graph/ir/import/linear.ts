@@ -70,8 +70,11 @@ function matMul(call: ImportCall): boolean {
 const pooling =
   (opType: 'AveragePool' | 'MaxPool'): ImportLayer =>
   call => {
-    if (call.outputs.length > 1) return false
+    // The second output of MaxPool are indices, counted otherwise than in ONNX.
+    if (call.isRead(1)) return false
+    const dilations = call.list('dilations')
     call.result(opType, call.inputs, {
+      ...(dilations.some(step => step !== 1) ? { dilations: ints(dilations) } : {}),
       ...windowAttributes(call),
       kernel_shape: ints(call.list('kernel')),
       ceil_mode: int(call.text('rounding_type', 'floor') === 'floor' ? 0 : 1),
@@ -91,6 +94,14 @@ const reduce =
     else call.result(opType, [call.inputs[0]!], { keepdims, axes: ints(values) })
     return true
   }
+
+/** The first set of operators had the data third. */
+function batchNormalization(call: ImportCall): boolean {
+  const [first, second, third, ...moments] = call.inputs as readonly [string, string, string, ...string[]]
+  const inputs = call.layer.opset === 'opset1' ? [third, first, second, ...moments] : call.inputs
+  call.result('BatchNormalization', inputs, { epsilon: float(call.number('epsilon', call.number('eps', 1e-5))) })
+  return true
+}
 
 /** MVN over the last axes is LayerNormalization with scale 1; float32 all through. */
 function mvn(call: ImportCall): boolean {
@@ -143,7 +154,9 @@ export const linearImports: Readonly<Record<string, ImportLayer>> = {
   ReduceMax: reduce('ReduceMax'),
   ReduceMean: reduce('ReduceMean'),
   ReduceMin: reduce('ReduceMin'),
+  ReduceProd: reduce('ReduceProd'),
   ReduceSum: reduce('ReduceSum', 'input'),
+  BatchNormInference: batchNormalization,
   MVN: mvn,
   SoftMax: call => {
     call.result('Softmax', call.inputs, { axis: int(call.number('axis', 1)) })

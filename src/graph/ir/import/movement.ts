@@ -29,23 +29,33 @@ function stridedSlice(call: ImportCall): boolean {
   return true
 }
 
+/** A length of -1 takes what the others leave of `size`; undefined where that is not known. */
+function restTaken(lengths: readonly number[], size: number): readonly number[] | undefined {
+  if (!lengths.includes(-1)) return lengths
+  const rest = size - lengths.reduce((sum, length) => sum + Math.max(0, length), 0)
+  return size < 0 || rest < 0 ? undefined : lengths.map(length => (length === -1 ? rest : length))
+}
+
 function split(call: ImportCall): boolean {
   const axis = call.numbers(1)?.[0]
   if (axis === undefined) return false
-  const lengths = call.layer.type === 'VariadicSplit' ? call.numbers(2) : []
-  if (lengths === undefined || lengths.includes(-1)) return false
+  const given = call.layer.type === 'VariadicSplit' ? call.numbers(2) : []
+  const lengths = given && restTaken(given, call.dims(0).at(axis) ?? -1)
+  if (lengths === undefined) return false
   call.result('Split', [call.inputs[0]!, ...(lengths.length === 0 ? [] : [call.int64s('lengths', lengths)])], { axis: int(axis) })
   return true
 }
 
 function interpolate(call: ImportCall): boolean {
-  const axes = call.inputs.length > 3 ? call.numbers(3) : call.dims(0).map((_, axis) => axis)
+  // From set 11 on one input has the scales or the sizes, before that there are two.
+  const scalesAt = call.layer.opset === 'opset4' ? 2 : 1
+  const axes = call.inputs.length > scalesAt + 1 ? call.numbers(scalesAt + 1) : call.dims(0).map((_, axis) => axis)
   const mode = { nearest: 'nearest', linear_onnx: 'linear', cubic: 'cubic' }[call.text('mode')]
   const padded = [...call.list('pads_begin'), ...call.list('pads_end')].some(size => size !== 0)
   const rank = call.dims(0).length
   if (mode === undefined || axes === undefined || padded || rank === 0 || call.flag('antialias', false)) return false
   if (call.text('shape_calculation_mode') !== 'scales') return false
-  const given = call.numbers(2)
+  const given = call.numbers(scalesAt)
   if (given === undefined) return false
   const scales = Array.from({ length: rank }, (_, axis) => (axes.includes(axis) ? given[axes.indexOf(axis)]! : 1))
   const tensor = { dtype: 'float32', shape: [rank], bytes: new Uint8Array(Float32Array.from(scales).buffer) } as const
@@ -100,6 +110,12 @@ export const movementImports: Readonly<Record<string, ImportLayer>> = {
     const mode = call.text('pad_mode', 'constant')
     if (begin === undefined || end === undefined || !['constant', 'edge', 'reflect'].includes(mode)) return false
     call.result('Pad', [call.inputs[0]!, call.int64s('pads', [...begin, ...end]), ...call.inputs.slice(3, 4)], { mode: string(mode) })
+    return true
+  },
+  Range: call => {
+    const types = call.layer.inputs.map(({ precision }) => precision)
+    if (types.some(type => type !== call.layer.outputs[0]?.precision)) return false
+    call.result('Range', call.inputs)
     return true
   },
   Reshape: call => {
