@@ -48,7 +48,7 @@ export async function searchCandidates({ maker, observing, tuning, onStage, ...o
   const start = await opener.open(maker, plain)
   const tried = await tryAlgorithms({ opener, observing, algorithms: switchedAlgorithms(settings, observing), thorough, start })
   const { why, ...recipe } = await chooseRecipe({ opener, schemes, start: tried.best, thorough })
-  const tuned = await tuneCandidate({ opener, start: recipe, thorough })
+  const tuned = await tuneCandidate({ opener, start: recipe, thorough, pipeline: settings.pipeline })
   const settled =
     tuning === undefined
       ? await keepNoisiestFloat(opener, tuned.best)

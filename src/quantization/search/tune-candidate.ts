@@ -8,6 +8,7 @@ import type { Recipe } from '../candidate.js'
 import { cheapNoisyLayers } from '../cheap-layers.js'
 import { coverageFloorOf } from '../coverage.js'
 import type { AlgorithmEntry } from '../report/report.js'
+import type { QuantizeSettings } from '../settings.js'
 import { recipeFor } from './choose-recipe.js'
 import { layerNoise } from './keep-float.js'
 import type { CandidateOpener, Opened } from './open-candidates.js'
@@ -18,6 +19,8 @@ export interface TuneCandidateOptions {
   readonly start: Opened
   /** Everything that is switched to `auto` is tried. */
   readonly thorough: boolean
+  /** The accuracy-aware pipeline reverts layers itself, last of all. */
+  readonly pipeline: QuantizeSettings['pipeline']
 }
 
 export interface TunedCandidate {
@@ -34,10 +37,10 @@ const floatGain = 1
  * What can still be gained on a chosen recipe: layers that cost next to nothing in float, ranges of activations, rounding and steps of weights, means; each is
  * kept where it is measured to be better, or where it was asked for. Losers are closed.
  */
-export async function tuneCandidate({ opener, start, thorough }: TuneCandidateOptions): Promise<TunedCandidate> {
+export async function tuneCandidate({ opener, start, thorough, pipeline }: TuneCandidateOptions): Promise<TunedCandidate> {
   const tuner = new Tuner(opener, start, thorough)
   await tuner.fastBiasCorrection()
-  await tuner.cheapLayers()
+  if (pipeline === 'default') await tuner.cheapLayers()
   await tuner.ranges()
   await tuner.layers()
   await tuner.fullBiasCorrection()
