@@ -30,6 +30,8 @@ export interface TunedCandidate {
 
 /** How many of the cheapest noisy layers are kept float, one attempt after the other. */
 const cheapCounts = [1, 2, 4] as const
+/** Signal from which on no layer is worth its conversions any more: noise of 1.6 % of the amplitude. */
+const ampleDb = 36
 /** Decibels that a layer in float must gain to be worth its conversions. */
 const floatGain = 1
 
@@ -84,7 +86,7 @@ class Tuner {
     const name = 'cheap layers kept float'
     const since = monotonicMs()
     const before = this.best
-    if (!this.#thorough && isNearlyLossless(before.evaluation)) {
+    if ((before.evaluation.snr_db ?? 0) >= ampleDb || (!this.#thorough && isNearlyLossless(before.evaluation))) {
       return this.#note(name, since, { state: 'not needed', sentence: `int8 is at ${decibels(before.evaluation)} without it` })
     }
     const { placement, recipe } = before.candidate
