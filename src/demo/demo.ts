@@ -102,8 +102,9 @@ async function takeTour({ daemon, camera, url, folder, stays }: TourPlace): Prom
   })
   unsubscribe()
 
+  // The tour is of int8 on the processor, whatever else is here and may be faster.
   const requantize = async (body: object, progress: (share: number, text: string) => void): Promise<Job> => {
-    const { job_id } = (await control.command('requantize', { model, ...body })) as { job_id: string }
+    const { job_id } = (await control.command('requantize', { model, devices: ['cpu0'], ...body })) as { job_id: string }
     return control.follow(job_id, job => progress(job.progress, job.stage ?? job.state))
   }
   const judgementOf = (job: Job): Judgement | undefined =>

@@ -14,3 +14,16 @@ test('a described processor passes, an unknown one and a stick without permissio
   )
   t.match(findings[2]?.fix, 'udev')
 })
+
+test('a device of OpenVINO is named with the build of its library', t => {
+  const found = {
+    ...cpuFixture,
+    id: 'openvino-cpu',
+    kind: 'openvino',
+    name: 'Processor by OpenVINO',
+    facts: { build: '2026.4.1-22982' },
+  } as const
+  const [finding] = checkDevices([{ ...found, target: 'openvino-cpu', why: 'served by openvino' }], [])
+  t.match(finding, { status: 'pass', found: 'Processor by OpenVINO, 2026.4.1-22982: served by openvino' })
+  t.end()
+})
