@@ -7,8 +7,8 @@ import { checkFeeds } from '../feeds.js'
 import type { Core } from './core.js'
 import { type PortsOf, readPorts } from './ports.js'
 
-/** Inferences that take longer run on a thread of the pool: the worker answers pings meanwhile. Below, the way there costs more than it saves. */
-const asyncFromMs = 2
+/** Inferences that take longer are waited for on a thread of the pool: the worker answers pings meanwhile. Below, the way there costs more than it saves. */
+const asyncFromMs = 20
 
 /** One input tensor of OpenVINO's own memory, kept from inference to inference while its shape stays. */
 interface InputTensor {
@@ -47,7 +47,11 @@ export class OpenvinoSession implements Session {
       })
       const started = performance.now()
       if (this.#lastMs < asyncFromMs) library.check('ov_infer_request_infer', this.#request)
-      else await library.checkAsync('ov_infer_request_infer', this.#request)
+      else {
+        // Started from here: the way to the other thread is gone while it already runs.
+        library.check('ov_infer_request_start_async', this.#request)
+        await library.checkAsync('ov_infer_request_wait', this.#request)
+      }
       this.#lastMs = performance.now() - started
       const names = wanted ?? this.outputs.map(({ name }) => name)
       return Object.fromEntries(names.map(name => [name, this.#answer(name)]))

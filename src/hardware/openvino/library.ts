@@ -52,6 +52,8 @@ const prototypes = {
   ov_infer_request_get_output_tensor_by_index:
     'int ov_infer_request_get_output_tensor_by_index(void *request, size_t index, _Out_ void **tensor)',
   ov_infer_request_infer: 'int ov_infer_request_infer(void *request)',
+  ov_infer_request_start_async: 'int ov_infer_request_start_async(void *request)',
+  ov_infer_request_wait: 'int ov_infer_request_wait(void *request)',
   ov_infer_request_get_profiling_info: 'int ov_infer_request_get_profiling_info(void *request, _Out_ quantd_ov_profile *profile)',
   ov_profiling_info_list_free: 'void ov_profiling_info_list_free(quantd_ov_profile *profile)',
   ov_tensor_create: 'int ov_tensor_create(int type, quantd_ov_shape shape, _Out_ void **tensor)',
