@@ -86,6 +86,8 @@ export interface Engine {
   /** @param artifact path of a model file, or its bytes. @throws ERR_ENGINE_OPEN with the engine's own text */
   open(artifact: string | Uint8Array, options: OpenOptions): Promise<Session>
   version(): string
+  /** Loads the native library ahead of the first `open`, once in a process; absent where there is none. */
+  readonly load?: () => Promise<void>
   /** What each operator of several models takes, the models run in turn; absent where the engine cannot tell. @throws ERR_ENGINE_OPEN, ERR_ENGINE_INFER */
   readonly profile?: (artifacts: readonly Uint8Array[], options: ProfileOptions) => Promise<readonly Profile[]>
 }

@@ -115,5 +115,6 @@ function ofPlacement(
   }
 }
 
+/** `auto` looks at them when it comes to their estimators (`observeQuantiles`): they cost more than everything else that is observed. */
 const needsQuantiles = ({ range_estimator }: QuantizeSettings): boolean =>
-  range_estimator === 'auto' || rangeEstimator(range_estimator).needs === 'quantile'
+  range_estimator !== 'auto' && rangeEstimator(range_estimator).needs === 'quantile'

@@ -20,6 +20,7 @@ import { targetOf } from './target.js'
  * @throws ERR_QUANT_*, ERR_ONNX_UPGRADE, ERR_GRAPH_PASS, ERR_ENGINE_*, ERR_SAMPLES_READ, ERR_ABORTED
  */
 export async function quantize(asked: QuantizeRequest): Promise<QuantizeResult> {
+  await asked.engine.load?.() // of the process, not of a stage
   const clock = new StageClock(asked)
   return quantizeCalibrated(asked, await calibrate(asked, [asked.spec], clock), clock)
 }
@@ -34,6 +35,7 @@ export type QuantizeTarget = Pick<QuantizeRequest, 'spec' | 'costs' | 'target' |
  * @throws as `quantize`
  */
 export async function quantizeForAll(asked: QuantizeRequest, targets: readonly QuantizeTarget[]): Promise<readonly QuantizeResult[]> {
+  await asked.engine.load?.()
   const results = new Map<QuantizeTarget, QuantizeResult>()
   for (const range of ['full', 'half'] as const) {
     const [first, ...others] = targets.filter(({ spec }) => weightRangeOf(asked.settings, spec) === range)

@@ -40,6 +40,9 @@ export const onnxruntimeEngine: Engine = {
       }
     ).version,
   open: openSession,
+  load: async () => {
+    await loadOrt()
+  },
   profile: profileModels,
 }
 

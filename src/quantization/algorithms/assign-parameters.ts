@@ -26,7 +26,7 @@ export interface AssignOptions {
   readonly statistics: Statistics
   readonly mode: ActivationMode
   readonly estimatorOf: (quantizer: Quantizer) => RangeEstimator
-  /** What estimators with a second look chose (`refineRanges`), by value; where they did not, their gathered range holds. */
+  /** What estimators with a second look chose (`refineRanges`), or with one of quantiles (`observeQuantiles`), by value; where they did not, their gathered range holds. */
   readonly refined: ReadonlyMap<string, Range>
   /** Ranges that tuning worked out (`tuneRanges`), by value: they go before every estimator, and before what is known of Softmax and Sigmoid. */
   readonly tuned?: ReadonlyMap<string, Range>
@@ -46,7 +46,7 @@ export function assignParameters(options: AssignOptions): Map<string, Activation
     const estimator = estimatorOf(quantizer)
     const observed = statistics.ranges.get(quantizer.value)
     invariant(observed !== undefined, `value ${quantizer.value} was not observed`)
-    const chosen = estimator.refine === undefined ? undefined : refined.get(quantizer.value)
+    const chosen = estimator.refine === undefined && estimator.needs === 'extremes' ? undefined : refined.get(quantizer.value)
     return clipped(chosen ?? estimateRange(estimator, observed), quantizer)
   }
   for (const quantizer of placement.quantizers.values()) {

@@ -46,7 +46,7 @@ export function codeError(counts: Float64Array, { first, last }: Bins): number {
   const step = (last - first + 1) / codeCount
   const clampCode = (code: number) => Math.max(0, Math.min(codeCount - 1, Math.floor(code)))
   /** Integral of x^2. */
-  const norm = (from: number, to: number) => (to ** 3 - from ** 3) / 3
+  const norm = (from: number, to: number) => (to * to * to - from * from * from) / 3
   const whole = norm(-step / 2, step / 2)
   let error = 0
   for (let bin = 0; bin < counts.length; bin += 1) {

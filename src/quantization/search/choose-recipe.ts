@@ -1,8 +1,10 @@
 import type { DeviceSpec } from '../../hardware/device-spec.js'
 import { refineRanges } from '../algorithms/refine-ranges.js'
 import { type CandidateMaker, estimatorFor, type Recipe } from '../candidate.js'
+import type { Evaluation } from '../evaluate.js'
 import type { ActivationMode } from '../ranges/affine.js'
 import { type RangeEstimatorName, rangeEstimator } from '../ranges/catalog.js'
+import { estimateRange } from '../ranges/range-estimator.js'
 import { seedMode } from '../seed-mode.js'
 import type { QuantizeSettings } from '../settings.js'
 import type { CandidateOpener, Opened } from './open-candidates.js'
@@ -49,18 +51,53 @@ export interface ChooseRecipeOptions {
   /** The first scheme with the first estimator, on the basis that all others are made of. */
   readonly start: Opened
   readonly thorough: boolean
+  /** Estimators that were measured on that basis before. */
+  readonly known?: ReadonlyMap<RangeEstimatorName, Evaluation>
+}
+
+export interface EarlyEstimator {
+  readonly best: Opened
+  /** Every estimator that was measured and did not do. */
+  readonly known: ReadonlyMap<RangeEstimatorName, Evaluation>
+}
+
+/**
+ * The first estimator that leaves int8 close to lossless, before anything that changes the model is tried: a candidate costs a fraction of what observing a
+ * changed model does. Where none does, `start` stays. Losers are closed.
+ */
+export async function earlyEstimator({ opener, schemes, start, thorough }: ChooseRecipeOptions): Promise<EarlyEstimator> {
+  const known = new Map([[start.candidate.recipe.estimator, start.evaluation]])
+  if (thorough || isNearlyLossless(start.evaluation)) return { best: start, known }
+  for (const estimator of schemes.estimators.slice(1)) {
+    const opened = await opener.open(start.maker, await recipeFor(opener, start.maker, { ...start.candidate.recipe, estimator }))
+    if (isNearlyLossless(opened.evaluation)) {
+      await start.session.close()
+      return { best: opened, known: new Map() }
+    }
+    known.set(estimator, opened.evaluation)
+    await opened.session.close()
+  }
+  return { best: start, known }
 }
 
 /**
  * The likely scheme with each estimator, then the other scheme with the best of them; ends early where int8 is close to lossless, unless the model is so
  * small that trying on costs nothing. Losers are closed.
  */
-export async function chooseRecipe({ opener, schemes, start, thorough }: ChooseRecipeOptions): Promise<Opened & { readonly why: string }> {
+export async function chooseRecipe({
+  opener,
+  schemes,
+  start,
+  thorough,
+  known,
+}: ChooseRecipeOptions): Promise<Opened & { readonly why: string }> {
   const tryAll = thorough || macsOf(start) < smallMacs
   const enough = ({ evaluation }: Opened) => !tryAll && isNearlyLossless(evaluation)
   let best = start
   for (const estimator of schemes.estimators.slice(1)) {
     if (enough(best)) break
+    const measured = known?.get(estimator)
+    if (measured !== undefined && !isBetter(measured, best.evaluation)) continue
     best = await better(opener, best, await recipeFor(opener, best.maker, { ...start.candidate.recipe, estimator }))
   }
   const [first, other] = schemes.modes
@@ -85,11 +122,17 @@ async function better(opener: CandidateOpener, best: Opened, recipe: Recipe): Pr
   return wins ? opened : best
 }
 
-/** The recipe with its ranges chosen, where its estimator takes a second look. */
+/** The recipe with its ranges chosen, where its estimator takes a second look or wants quantiles. */
 export async function recipeFor(opener: CandidateOpener, maker: CandidateMaker, recipe: Recipe): Promise<Recipe> {
   const { refined: _, ...plain } = recipe
-  if (rangeEstimator(recipe.estimator).refine === undefined) return plain
+  const estimator = rangeEstimator(recipe.estimator)
   const { model, statistics } = maker.context.basis
+  if (estimator.needs === 'quantile') {
+    const inputs = new Set(model.graph.inputs.map(({ name }) => name))
+    const quantiles = [...(await opener.quantilesOf(maker.context.basis))].filter(([value]) => !inputs.has(value))
+    return { ...plain, refined: new Map(quantiles.map(([value, observed]) => [value, estimateRange(estimator, observed)])) }
+  }
+  if (estimator.refine === undefined) return plain
   const refined = refineRanges({
     placement: maker.place(recipe.keepFloat),
     statistics,

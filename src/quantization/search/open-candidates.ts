@@ -12,6 +12,8 @@ import type { Form } from '../placement/unit.js'
 import type { Histogram } from '../ranges/histogram-counts.js'
 import type { CandidateEntry } from '../report/report.js'
 import { collectHistograms } from '../statistics/collect-histograms.js'
+import { observeQuantiles } from '../statistics/observe-quantiles.js'
+import type { Statistics } from '../statistics/statistics.js'
 import { targetOf } from '../target.js'
 import { type OpenedCandidate, openVerified } from '../verify-kernels.js'
 import { isNearlyLossless } from './score.js'
@@ -49,9 +51,11 @@ export class CandidateOpener {
   readonly reserve: SampleSource
   readonly #compared: readonly Tensor[]
   readonly #thorough: boolean
-  readonly #tried: { readonly name: string; readonly evaluation: Evaluation; readonly candidate: Candidate }[] = []
+  /** Not held: a candidate has all weights of the model in it. */
+  readonly #tried: { readonly name: string; readonly evaluation: Evaluation; readonly candidate: WeakRef<Candidate> }[] = []
   #first: Promise<Readonly<Record<string, Tensor>>> | undefined
   readonly #histograms = new Map<Basis, Promise<ReadonlyMap<string, Histogram>>>()
+  readonly #quantiles = new Map<Basis, Promise<Statistics['ranges']>>()
 
   constructor(options: OpenOptions) {
     this.options = options
@@ -85,11 +89,34 @@ export class CandidateOpener {
     return histograms
   }
 
+  /** Quantiles of the values of a basis, looked at when the first estimator asks. */
+  quantilesOf(basis: Basis): Promise<Statistics['ranges']> {
+    const known = this.#quantiles.get(basis)
+    if (known !== undefined) return known
+    const { batch, request } = this.options
+    const { samples, engine, settings, signal } = request
+    const { model, shapes, statistics } = basis
+    const quantiles = observeQuantiles({
+      model,
+      shapes,
+      statistics,
+      samples,
+      batch,
+      engine,
+      threads: settings.threads,
+      quantile: settings.quantile,
+      aggregation: settings.aggregation,
+      ...(signal === undefined ? {} : { signal }),
+    })
+    this.#quantiles.set(basis, quantiles)
+    return quantiles
+  }
+
   /** Makes, opens and measures a candidate. */
   async open(maker: CandidateMaker, recipe: Recipe): Promise<Opened> {
     const opened = await this.openUnmeasured(maker, recipe)
     const evaluation = await this.#evaluate(opened.session)
-    this.#tried.push({ name: nameOf(maker, opened.candidate.recipe), evaluation, candidate: opened.candidate })
+    this.#tried.push({ name: nameOf(maker, opened.candidate.recipe), evaluation, candidate: new WeakRef(opened.candidate) })
     return { ...opened, evaluation }
   }
 
@@ -140,7 +167,7 @@ export class CandidateOpener {
       name,
       snr_db: evaluation.snr_db,
       drop: evaluation.drop,
-      chosen: candidate === chosen,
+      chosen: candidate.deref() === chosen,
     }))
   }
 

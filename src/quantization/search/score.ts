@@ -8,7 +8,14 @@ const nearlyLosslessDb = 30
 /** What a candidate must gain over an earlier, simpler one: decibels, or characters in a thousand. */
 const leastGain = 0.2
 
-export const isNearlyLossless = (evaluation: Evaluation): boolean => (evaluation.snr_db ?? 0) >= nearlyLosslessDb && holds(evaluation)
+/** The same of readers of text, whose answers are read the same at a far lower signal: one character in a thousand is read in another way. */
+const nearlyLosslessText = 0.999
+
+export function isNearlyLossless(evaluation: Evaluation): boolean {
+  const { snr_db, textCloseness } = evaluation
+  const isKept = textCloseness === undefined ? (snr_db ?? 0) >= nearlyLosslessDb : textCloseness >= nearlyLosslessText
+  return isKept && holds(evaluation)
+}
 
 export const decibels = ({ snr_db }: Pick<Judgement, 'snr_db'>): string => `${snr_db?.toFixed(1) ?? '-'} dB`
 

@@ -6,7 +6,7 @@ import type { CandidateMaker } from '../candidate.js'
 import type { OnProgress } from '../contract.js'
 import type { AlgorithmEntry, AwareEntry, CandidateEntry } from '../report/report.js'
 import type { QuantizeSettings } from '../settings.js'
-import { chooseRecipe, isThorough, recipeFor, schemesFor } from './choose-recipe.js'
+import { chooseRecipe, earlyEstimator, isThorough, recipeFor, schemesFor } from './choose-recipe.js'
 import { keepNoisiestFloat, type Settled } from './keep-float.js'
 import { CandidateOpener, type OpenOptions } from './open-candidates.js'
 import { reachDemands } from './reach-demands.js'
@@ -31,7 +31,8 @@ export interface Chosen extends Settled {
 }
 
 /**
- * Chooses by what is measured at the output: float algorithms, then estimator and scheme, then tuning layer by layer, then layers that stay float until the allowed drop holds on the
+ * Chooses by what is measured at the output: float algorithms, then estimator and scheme (an estimator that does
+ * without them spares them), then tuning layer by layer, then layers that stay float until the allowed drop holds on the
  * calibration samples. Where int8 is nearly lossless the search ends early. Counts bound it, not the clock: the same request gives the same result.
  */
 export async function searchCandidates({ maker, observing, tuning, onStage, ...options }: SearchOptions): Promise<Chosen> {
@@ -46,8 +47,16 @@ export async function searchCandidates({ maker, observing, tuning, onStage, ...o
     biasCorrection: settings.bias_correction === 'off' ? 'off' : 'fast',
   })
   const start = await opener.open(maker, plain)
-  const tried = await tryAlgorithms({ opener, observing, algorithms: switchedAlgorithms(settings, observing), thorough, start })
-  const { why, ...recipe } = await chooseRecipe({ opener, schemes, start: tried.best, thorough })
+  const early = await earlyEstimator({ opener, schemes, start, thorough })
+  const tried = await tryAlgorithms({ opener, observing, algorithms: switchedAlgorithms(settings, observing), thorough, start: early.best })
+  const sameBasis = tried.best === start
+  const { why, ...recipe } = await chooseRecipe({
+    opener,
+    schemes,
+    start: tried.best,
+    thorough,
+    ...(sameBasis ? { known: early.known } : {}),
+  })
   const tuned = await tuneCandidate({ opener, start: recipe, thorough, pipeline: settings.pipeline })
   const settled =
     tuning === undefined

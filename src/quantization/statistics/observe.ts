@@ -68,11 +68,10 @@ interface Pass {
 
 function passes({ reducers }: StatisticsWanted, sampleCount: number): readonly Pass[] {
   const all = Array.from({ length: sampleCount }, (_, index) => index)
-  if (!reducers.includes('quantile') || !reducers.includes('extremes') || sampleCount < manySamples) return [{ reducers, indices: all }]
-  return [
-    { reducers, indices: all.filter(index => index % quantileEvery === 0) },
-    { reducers: ['extremes'], indices: all.filter(index => index % quantileEvery !== 0) },
-  ]
+  if (!reducers.includes('quantile') || sampleCount < manySamples) return [{ reducers, indices: all }]
+  const sorted: Pass = { reducers, indices: all.filter(index => index % quantileEvery === 0) }
+  if (!reducers.includes('extremes')) return [sorted]
+  return [sorted, { reducers: ['extremes'], indices: all.filter(index => index % quantileEvery !== 0) }]
 }
 
 interface Answered {
