@@ -1,6 +1,6 @@
 import type { ChoiceEntry, Judgement } from '../../quantization/report/report.js'
 import type { Models, VersionRecord } from '../models/model.js'
-import { type CandidateForm, formName } from './candidate-form.js'
+import { type CandidateForm, formName, formPrecision } from './candidate-form.js'
 
 /** A form that became a version, judged and timed. */
 export interface MadeCandidate {
@@ -70,7 +70,7 @@ export function choiceEntry(models: Models, model: string, record: VersionRecord
     version,
     device,
     engine,
-    precision: kind === 'int8' ? 'int8' : (precision ?? 'float32'),
+    precision: formPrecision({ kind, ...(precision === undefined ? {} : { precision }) }),
     scheme: scheme ?? null,
     ...(judgement === undefined ? {} : judged(judgement)),
     load_ms: opened?.ms ?? null,
@@ -105,7 +105,7 @@ const judged = ({ metric, int8, drop, timing, verdict, sentence }: Judgement) =>
 
 function identity(form: CandidateForm): Pick<ChoiceEntry, 'device' | 'engine' | 'precision'> {
   const { device, engine } = form.serving
-  return { device: device.id, engine: engine.name, precision: form.kind === 'int8' ? 'int8' : form.precision }
+  return { device: device.id, engine: engine.name, precision: formPrecision(form) }
 }
 
 /** What float on the reference engine came to, beside the others: the median of the medians of its times. */

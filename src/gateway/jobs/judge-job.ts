@@ -3,6 +3,7 @@ import { QuantizeSettings } from '../../quantization/settings.js'
 import type { Capture } from '../calibration/capture.js'
 import type { Models } from '../models/model.js'
 import { engineOptions, type ServingDevices } from '../models/serving-devices.js'
+import { formPrecision } from './candidate-form.js'
 import type { JobContext, JobKind, JobOutcome } from './job-kind.js'
 import { askJobWorker, judgementMetrics, judgeTimed, type WorkerSettings } from './job-worker.js'
 import { jobProgress } from './progress.js'
@@ -31,7 +32,7 @@ async function execute({ models, capture, devices, settings }: JudgeOptions, con
   const serving = devices.get(version.device)
   if (serving === undefined)
     throw new QuantdError('ERR_MODEL_DEVICE', `version ${version.version} runs on ${version.device}, which is not there`)
-  const subject = serving === devices.reference ? 'int8' : `${version.kind === 'int8' ? 'int8' : version.precision} on ${version.engine}`
+  const subject = serving === devices.reference ? 'int8' : `${formPrecision(version)} on ${version.engine}`
   update({ stage: 'capture', progress: 0 })
   const { samples, release } = await capture.snapshot(job.model)
   try {

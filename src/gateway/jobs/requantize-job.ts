@@ -90,7 +90,14 @@ class Requantize {
     let first: unknown
     for (const [index, form] of forms.entries()) {
       const context = { ...this.#context, update: partProgress(this.#context.update, { index, count: forms.length }) }
-      const making = { form, task, models, settings: settings(), costs: (engine: string) => this.#costs(costs, engine, devices) }
+      const making = {
+        form,
+        made: candidates,
+        task,
+        models,
+        settings: settings(),
+        costs: (engine: string) => this.#costs(costs, engine, devices),
+      }
       try {
         candidates.push(await makeCandidate(making, context))
       } catch (error) {

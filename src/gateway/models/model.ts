@@ -26,6 +26,17 @@ export interface VersionRecord {
   readonly createdAt: string
 }
 
+/** What a quantization left, and where it runs. */
+export interface VersionSource {
+  /** Paths. */
+  readonly model: string
+  readonly report: string
+  /** Default: the reference. */
+  readonly device?: string
+  /** Type in which what stays float is computed, where the engine has a choice and it is not the usual one. */
+  readonly precision?: Precision
+}
+
 /** Fields of a float version that an engine of its own makes of the bundle's model. */
 export interface FloatForm {
   readonly device: string
@@ -75,8 +86,8 @@ export interface Models {
   unload(name: string): Promise<void>
   /** Files of a bundle and of a version's artifact, for the job worker. */
   paths(name: string, version?: string): { bundle: string; model: string; report: string | undefined }
-  /** Puts the files of a finished quantization into the artifact store as a new version on `device` (default: the reference). */
-  addVersion(name: string, files: { model: string; report: string; device?: string }): Promise<VersionRecord>
+  /** Puts the files of a finished quantization into the artifact store as a new version. */
+  addVersion(name: string, files: VersionSource): Promise<VersionRecord>
   /** The bundle's float model as a version on another engine; the one that is there already gets the new judgement. */
   addFloat(name: string, form: FloatForm): Promise<VersionRecord>
   /** Beside the old one: open, warm, check that it answers, switch in one transaction, close the one before the previous after its last request. @throws Refusal VERSION_NOT_FOUND, CONFLICT (refused version without `force`) */

@@ -16,7 +16,7 @@ import { inspectModel } from './inspect-model.js'
 import { judgedOn, staleVersion } from './judged-on.js'
 import type { LiveSession, OpenFigures } from './live-session.js'
 import { LoadedModels } from './loaded-models.js'
-import type { FloatForm, ModelEvent, ModelRecord, Models, Route, VersionRecord } from './model.js'
+import type { FloatForm, ModelEvent, ModelRecord, Models, Route, VersionRecord, VersionSource } from './model.js'
 import { type ModelEntry, publicVersion, recordOf } from './model-entry.js'
 import { notOpen, notReady, otherModel, refusedVersion, requireVersion } from './model-refusals.js'
 import { restore } from './restore.js'
@@ -113,7 +113,7 @@ export class ModelRegistry implements Models {
     }
   }
 
-  async addVersion(name: string, files: { model: string; report: string; device?: string }): Promise<VersionRecord> {
+  async addVersion(name: string, files: VersionSource): Promise<VersionRecord> {
     const serving = this.#serving(files.device ?? this.#reference)
     const report = await readReport(files.report)
     const arriving = [await this.#loaded.files.putModel(files.model), await this.#loaded.files.putReport(report)] as const
@@ -126,6 +126,7 @@ export class ModelRegistry implements Models {
           state: judgement?.verdict === 'refused' ? ('refused' as const) : ('candidate' as const),
           device: serving.device.id,
           engine: serving.engine.name,
+          ...(files.precision === undefined ? {} : { precision: files.precision }),
           artifact: arriving[0].hash,
           report: arriving[1].hash,
           scheme: report.chosen.scheme,

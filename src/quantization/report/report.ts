@@ -119,7 +119,9 @@ export const ChoiceEntry = z.strictObject({
   version: z.string().nullable().describe('null: none was made'),
   device: z.string(),
   engine: z.string(),
-  precision: z.enum(['int8', 'float32', 'bfloat16', 'float16']),
+  precision: z
+    .enum(['int8', 'int8+float32', 'int8+bfloat16', 'int8+float16', 'float32', 'bfloat16', 'float16'])
+    .describe('behind the +: what stays float is computed in'),
   scheme: z.enum(['symmetric', 'asymmetric']).nullable(),
   metric: z.string().nullable(),
   value: z.number().nullable().describe('of the metric'),

@@ -32,6 +32,7 @@ test(
         'float32 on onnxruntime',
         'int8 on onnxruntime',
         'int8 on openvino',
+        ...(openvino.precisions.includes('bfloat16') ? ['int8+bfloat16 on openvino'] : []),
         ...openvino.precisions.map(precision => `${precision} on openvino`),
       ],
     )
