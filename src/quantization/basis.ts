@@ -1,4 +1,4 @@
-import type { Model } from '../graph/graph.js'
+import type { Graph, Model } from '../graph/graph.js'
 import { isOp } from '../graph/node.js'
 import type { FloatChange } from './algorithms/float-algorithm.js'
 import type { QuantizeRequest } from './contract.js'
@@ -82,7 +82,16 @@ export function statisticsWanted(
   const { spec, settings } = request
   const target = targetOf({ spec, weightRange })
   const placement = target.place({ graph: model.graph, shapes, keepFloat, ...(given === undefined ? {} : { given }) })
-  return ofPlacement(placement, { shapes, settings, given })
+  const wanted = ofPlacement(placement, { shapes, settings, given })
+  return target.evaluation === 'native' ? wanted : { ...wanted, ranges: withAllInputs(model.graph, shapes, wanted.ranges) }
+}
+
+/**
+ * Where quantizers stand on the inputs of operators, an operator that is kept float moves them: to any value that another one reads. Those of ONNX Runtime stand
+ * behind what computes, whatever reads it.
+ */
+function withAllInputs({ nodes }: Graph, shapes: Shapes, ranges: readonly string[]): readonly string[] {
+  return [...new Set([...ranges, ...nodes.flatMap(({ inputs }) => inputs.filter(value => shapes.has(value)))])]
 }
 
 /**
