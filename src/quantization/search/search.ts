@@ -9,6 +9,7 @@ import type { QuantizeSettings } from '../settings.js'
 import { chooseRecipe, earlyEstimator, isThorough, recipeFor, schemesFor } from './choose-recipe.js'
 import { keepNoisiestFloat, type Settled } from './keep-float.js'
 import { CandidateOpener, type OpenOptions } from './open-candidates.js'
+import { preferSymmetric } from './prefer-symmetric.js'
 import { reachDemands } from './reach-demands.js'
 import { type SwitchedAlgorithm, tryAlgorithms } from './try-algorithms.js'
 import { tuneCandidate } from './tune-candidate.js'
@@ -50,13 +51,14 @@ export async function searchCandidates({ maker, observing, tuning, onStage, ...o
   const early = await earlyEstimator({ opener, schemes, start, thorough })
   const tried = await tryAlgorithms({ opener, observing, algorithms: switchedAlgorithms(settings, observing), thorough, start: early.best })
   const sameBasis = tried.best === start
-  const { why, ...recipe } = await chooseRecipe({
+  const measured = await chooseRecipe({
     opener,
     schemes,
     start: tried.best,
     thorough,
     ...(sameBasis ? { known: early.known } : {}),
   })
+  const { why, ...recipe } = await preferSymmetric({ opener, schemes, start: measured })
   const tuned = await tuneCandidate({ opener, start: recipe, thorough, pipeline: settings.pipeline })
   const settled =
     tuning === undefined
