@@ -20,10 +20,10 @@ import { judgeSpeed } from '../quantization/accuracy/judge-speed.js'
 import type { Metric } from '../quantization/accuracy/metric.js'
 import { isModuleName, loadMetricModule } from '../quantization/accuracy/metric-module.js'
 import { timeSessions } from '../quantization/accuracy/time-sessions.js'
-import type { QuantizeResult, TargetEngine } from '../quantization/contract.js'
+import type { QuantizeResult, Stage, TargetEngine } from '../quantization/contract.js'
 import { type CostTable, checkConditions } from '../quantization/costs/cost-table.js'
 import { conditionsHere, loadCosts } from '../quantization/costs/load-costs.js'
-import { quantize } from '../quantization/pipeline.js'
+import { quantizeForAll } from '../quantization/pipeline.js'
 import { explainLayer } from '../quantization/report/explain-layer.js'
 import { formatReport } from '../quantization/report/format-report.js'
 import type { Judgement, Report } from '../quantization/report/report.js'
@@ -45,7 +45,7 @@ interface Options {
   readonly validation?: string
   readonly maxReverts?: number
   readonly rankingSamples?: number
-  readonly device?: string
+  readonly device?: readonly string[]
   readonly preset: QuantizeSettings['preset']
   readonly scheme: QuantizeSettings['scheme']
   readonly pipeline: QuantizeSettings['pipeline']
@@ -101,7 +101,11 @@ export function quantizeCommand(context: CliContext): Command {
       '--validation <path>',
       'accuracy-aware: samples that each step is held to (default: labelled calibration samples, else half of the held-out ones)',
     )
-    .option('--device <spec>', 'name of a file in devices/ (default: the one that this host matches)')
+    .option(
+      '--device <spec>',
+      'name of a file in devices/ (default: the one that this host matches); several, with commas, share one run over the samples, each in OUT/NAME',
+      (names: string) => names.split(','),
+    )
     .addOption(
       choices(
         '--preset <name>',
@@ -144,10 +148,16 @@ export function quantizeCommand(context: CliContext): Command {
 
 async function run(path: string, options: Options, context: CliContext): Promise<void> {
   checkMetric(options)
-  const spec = await specOf(options.device)
-  // What another engine serves is measured on that engine where this host has it, else by emulation.
+  const specs = await Promise.all((options.device ?? [undefined]).map(specOf))
   const engine = engineNamed('onnxruntime')
-  const target = await targetEngine(spec)
+  const costs = options.costs === undefined ? {} : { costs: costsOf(options.costs, engine) }
+  // What another engine serves is measured on that engine where this host has it, else by emulation.
+  const targets = await Promise.all(
+    specs.map(async spec => {
+      const target = await targetEngine(spec)
+      return { spec, ...(spec.engine === 'onnxruntime' ? costs : {}), ...(target === undefined ? {} : { target }) }
+    }),
+  )
   const bundle = await readBundle(path)
   const progress = new ProgressBar(context)
   const opened: SampleSource[] = []
@@ -166,7 +176,7 @@ async function run(path: string, options: Options, context: CliContext): Promise
     const validation =
       options.validation === undefined ? undefined : await openSamples(options.validation, { inputs, manifest: bundle.manifest })
     if (validation !== undefined) opened.push(validation)
-    const result = await quantize({
+    const request = {
       model,
       sha256,
       name: bundle.name,
@@ -174,30 +184,36 @@ async function run(path: string, options: Options, context: CliContext): Promise
       samples,
       heldOut,
       ...(validation === undefined ? {} : { validation }),
-      spec,
+      spec: specs[0]!,
       settings,
-      ...(options.costs === undefined ? {} : { costs: costsOf(options.costs, engine) }),
       judging: { ...judgingOf(bundle), modules: await metricModules(options, bundle, settings) },
       engine,
-      ...(target === undefined ? {} : { target }),
-      onProgress: (stage, share, etaS) => progress.show({ label: stage, share, etaS }),
+      onProgress: (stage: Stage, share: number, etaS?: number) => progress.show({ label: stage, share, etaS }),
       signal: context.signal,
-    })
-    const files = writeFiles(options.out, result)
-    progress.show({ label: 'time' })
-    const { report } = result
-    const judgement =
-      target !== undefined || isServedHere(spec)
-        ? await timed({
-            float: floatFile(bundle.model.path, model),
-            int8: files[0]!,
-            samples,
-            report,
-            target: target ?? { engine, options: {} },
-          })
-        : report.judgement!
-    progress.end()
-    finish({ ...report, judgement }, { files, options }, context)
+    }
+    const results = await quantizeForAll(request, targets)
+    const reports: Report[] = []
+    for (const [index, result] of results.entries()) {
+      const { spec, target } = targets[index]!
+      const out = targets.length === 1 ? options.out : join(options.out, spec.name)
+      const files = writeFiles(out, result)
+      progress.show({ label: 'time' })
+      const { report } = result
+      const judgement =
+        target !== undefined || isServedHere(spec)
+          ? await timed({
+              float: floatFile(bundle.model.path, model),
+              int8: files[0]!,
+              samples,
+              report,
+              target: target ?? { engine, options: {} },
+            })
+          : report.judgement!
+      progress.end()
+      reports.push({ ...report, judgement })
+      finish({ ...report, judgement }, { files, out, options }, context)
+    }
+    if (options.json) context.out(`${JSON.stringify(reports.length === 1 ? reports[0] : reports, undefined, 2)}\n`)
   } finally {
     progress.end()
     await Promise.all(opened.map(source => source.close()))
@@ -222,16 +238,16 @@ const floatFile = (path: string, model: Model): string | Uint8Array => (extname(
 
 function finish(
   report: Report & { judgement: Judgement },
-  { files, options }: { readonly files: readonly string[]; readonly options: Options },
+  { files, out, options }: { readonly files: readonly string[]; readonly out: string; readonly options: Options },
   context: CliContext,
 ): void {
   const json = `${JSON.stringify(report, undefined, 2)}\n`
   const text = formatReport(report)
-  writeFileSync(join(options.out, 'report.json'), json)
-  writeFileSync(join(options.out, 'report.txt'), text)
+  writeFileSync(join(out, 'report.json'), json)
+  writeFileSync(join(out, 'report.txt'), text)
   if (report.judgement.verdict === 'refused') context.exitCode = 4
   const page = options.explain === undefined ? text : explainLayer(report, options.explain)
-  context.out(options.json ? json : `${page}\n${files.join('\n')}\n`)
+  if (!options.json) context.out(`${page}\n${files.join('\n')}\n`)
 }
 
 /** What the model takes, as the samples are held to. @throws ERR_QUANT_INPUT for an input that no array can be */

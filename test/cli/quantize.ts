@@ -39,6 +39,31 @@ test('one layer is explained as the model is quantized, and later from its repor
   t.equal((await quantd(['explain', join(out, 'model.onnx'), name])).code, 3)
 })
 
+test('several devices share one run over the samples, each with files of its own', async t => {
+  const { model, samples, out } = site(t.testdir(), 130)
+  const devices = ['cpu-x64-vnni', 'fpga']
+  const { out: printed } = await quantd([
+    'quantize',
+    model,
+    '--samples',
+    samples,
+    '--out',
+    out,
+    '--count',
+    '20',
+    '--device',
+    devices.join(),
+    '--json',
+  ])
+  const reports = (JSON.parse(printed) as unknown[]).map(report => Report.parse(report))
+  t.same(
+    reports.map(({ device }) => device),
+    devices,
+  )
+  t.notOk(reports[1]!.stages.some(({ stage }) => stage === 'observe'))
+  for (const device of devices) t.ok(existsSync(join(out, device, 'model.onnx')), device)
+})
+
 test('int8 that loses too much ends with 4, its files written and marked', async t => {
   const { model, samples, out } = site(t.testdir(), 130, 1 / 50)
   t.equal((await quantd(['quantize', model, '--samples', samples, '--out', out, '--count', '20'])).code, 4)
