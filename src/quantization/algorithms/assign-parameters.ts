@@ -84,17 +84,22 @@ export const modeOf = ({ modes, signed }: Pick<Quantizer, 'modes' | 'signed'>, m
 
 const stepped = (affine: Affine, scales: AssignOptions['scales']): Affine => (scales === 'power-of-two' ? powerOfTwo(affine) : affine)
 
-/** Smallest and largest of all samples per channel (quantization.md 3.1); symmetric codes are signed in all channels or in none. */
-function perChannel(quantizer: Quantizer, { statistics, mode, scales }: AssignOptions): ActivationParameters {
+/**
+ * Ends per channel: medians over the samples for the estimators of medians, else the smallest and the largest of all samples, which is what every other one
+ * falls back to where there is a range per channel (quantization.md 3.1, 3.2). Symmetric codes are signed in all channels or in none.
+ */
+function perChannel(quantizer: Quantizer, { statistics, mode, scales, estimatorOf }: AssignOptions): ActivationParameters {
   const observed = statistics.channels.get(quantizer.value)
   invariant(observed !== undefined, `channels of ${quantizer.value} were not observed`)
-  const ranges = Array.from(observed.low, (low, channel) => clipped({ low, high: observed.high[channel]! }, quantizer))
+  const isMedian = estimatorOf(quantizer).over.startsWith('median')
+  const [lows, highs] = isMedian ? [observed.medianLow, observed.medianHigh] : [observed.low, observed.high]
+  const ranges = Array.from(lows, (low, channel) => clipped({ low, high: highs[channel]! }, quantizer))
   const own = modeOf(quantizer, mode)
   const isSigned = own === 'symmetric' && ranges.some(({ low }) => low < 0)
   const channels = ranges.map(range => stepped(activationAffine(isSigned ? bothSigns(range) : range, own), scales))
   const widest = channels.reduce((a, b) => (b.scale > a.scale ? b : a))
   const range = { low: Math.min(...ranges.map(({ low }) => low)), high: Math.max(...ranges.map(({ high }) => high)) }
-  return { quantize: widest, dequantize: widest, range, estimator: 'min-max', offset: 0, channels }
+  return { quantize: widest, dequantize: widest, range, estimator: isMedian ? 'median-min-max' : 'min-max', offset: 0, channels }
 }
 
 /** The part of `range` that a folded Relu or Clip lets through, and the shift of a folded scale and shift: the code of its 0. */

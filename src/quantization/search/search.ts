@@ -40,6 +40,8 @@ export async function searchCandidates({ maker, observing, tuning, onStage, ...o
   const opener = new CandidateOpener(options)
   const { settings, spec } = options.request
   const thorough = isThorough(settings)
+  // Tune first, revert last (quantization.md 4.8): whatever moves no layer to float is tried before layers are ranked.
+  const tunesFirst = thorough || settings.pipeline === 'accuracy-aware'
   const schemes = schemesFor(settings, spec, maker.context.basis)
   const plain = await recipeFor(opener, maker, {
     mode: schemes.modes[0]!,
@@ -48,14 +50,20 @@ export async function searchCandidates({ maker, observing, tuning, onStage, ...o
     biasCorrection: settings.bias_correction === 'off' ? 'off' : 'fast',
   })
   const start = await opener.open(maker, plain)
-  const early = await earlyEstimator({ opener, schemes, start, thorough })
-  const tried = await tryAlgorithms({ opener, observing, algorithms: switchedAlgorithms(settings, observing), thorough, start: early.best })
+  const early = await earlyEstimator({ opener, schemes, start, thorough: tunesFirst })
+  const tried = await tryAlgorithms({
+    opener,
+    observing,
+    algorithms: switchedAlgorithms(settings, observing),
+    thorough: tunesFirst,
+    start: early.best,
+  })
   const sameBasis = tried.best === start
   const measured = await chooseRecipe({
     opener,
     schemes,
     start: tried.best,
-    thorough,
+    thorough: tunesFirst,
     ...(sameBasis ? { known: early.known } : {}),
   })
   const { why, ...recipe } = await preferSymmetric({ opener, schemes, start: measured })
