@@ -1,6 +1,10 @@
+import type { Evaluation } from '../evaluate.js'
 import { isThorough, recipeFor, type Schemes } from './choose-recipe.js'
 import type { CandidateOpener, Opened } from './open-candidates.js'
-import { decibels, isNearlyLossless } from './score.js'
+import { decibels, isNearlyLossless, nearlyLosslessDb } from './score.js'
+
+/** In its signal as well, where text is read: that few samples are read alike says little of two candidates that far apart. */
+const isAmple = (evaluation: Evaluation): boolean => (evaluation.snr_db ?? 0) >= nearlyLosslessDb && isNearlyLossless(evaluation)
 
 export interface PreferSymmetricOptions {
   readonly opener: CandidateOpener
@@ -20,11 +24,11 @@ export async function preferSymmetric({ opener, schemes, start }: PreferSymmetri
   const { spec, settings } = opener.options.request
   const { recipe } = start.candidate
   const isOpen = spec.placement === 'openvino' && schemes.modes.includes('symmetric') && !isThorough(settings)
-  if (!isOpen || recipe.mode === 'symmetric' || !isNearlyLossless(start.evaluation)) return start
+  if (!isOpen || recipe.mode === 'symmetric' || !isAmple(start.evaluation)) return start
   const estimators = [...new Set([recipe.estimator, ...schemes.estimators])].slice(0, mostEstimators)
   for (const estimator of estimators) {
     const opened = await opener.open(start.maker, await recipeFor(opener, start.maker, { ...recipe, mode: 'symmetric', estimator }))
-    if (isNearlyLossless(opened.evaluation)) {
+    if (isAmple(opened.evaluation)) {
       await start.session.close()
       const figures = `asymmetric ${decibels(start.evaluation)}, symmetric ${decibels(opened.evaluation)} against float`
       return { ...opened, why: `symmetric is nearly lossless as well and needs no zero points, which cost time there: ${figures}` }

@@ -3,7 +3,7 @@ import type { Evaluation } from '../evaluate.js'
 import type { Judgement } from '../report/report.js'
 
 /** Signal at which trying on is not worth its time: noise of 3 % of the amplitude. */
-const nearlyLosslessDb = 30
+export const nearlyLosslessDb = 30
 
 /** What a candidate must gain over an earlier, simpler one: decibels, or characters in a thousand. */
 const leastGain = 0.2
