@@ -1,9 +1,11 @@
 import { createRequire } from 'node:module'
+import { extname } from 'node:path'
 import type { InferenceSession, OnnxValue, Tensor as OrtTensor } from 'onnxruntime-node'
 import { errorMessage, QuantdError } from '../../errors.js'
 import { isFakeQuantize } from '../../graph/fake-quantize/read-fake-quantize.js'
 import { hasFakeQuantize, runnableModel } from '../../graph/fake-quantize/runnable-model.js'
 import type { Model } from '../../graph/graph.js'
+import { readModelFile } from '../../graph/ir/model-file.js'
 import { loadModel } from '../../graph/onnx/load.js'
 import { readModel } from '../../graph/onnx/read.js'
 import { writeModel } from '../../graph/onnx/write.js'
@@ -57,7 +59,10 @@ async function openSession(artifact: string | Uint8Array, options: OpenOptions):
   }
 }
 
-/** What ONNX Runtime has no operator for but we have a form of: FakeQuantize of quantization-aware trained models (`runnableModel`). */
+/**
+ * What ONNX Runtime does not read but we have a form of: OpenVINO IR whose layers all have one in ONNX, and FakeQuantize of quantization-aware trained models
+ * (`runnableModel`).
+ */
 async function createSession(
   ort: Ort,
   artifact: string | Uint8Array,
@@ -65,13 +70,17 @@ async function createSession(
 ): Promise<InferenceSession> {
   const create = (from: string | Uint8Array) =>
     typeof from === 'string' ? ort.InferenceSession.create(from, settings) : ort.InferenceSession.create(from, settings)
+  const runnable = async (model: Model) => (hasFakeQuantize(model) ? runnableModel(model, { evaluate: evaluateConstants }) : model)
+  if (typeof artifact === 'string' && extname(artifact).toLowerCase() === '.xml') {
+    return create(writeModel(await runnable(readModelFile(artifact).model)))
+  }
   try {
     return await create(artifact)
   } catch (error) {
     if (!errorMessage(error).includes('FakeQuantize')) throw error
     const model = typeof artifact === 'string' ? loadModel(artifact) : readModel(artifact)
     if (!hasFakeQuantize(model)) throw error
-    return create(writeModel(await runnableModel(model, { evaluate: evaluateConstants })))
+    return create(writeModel(await runnable(model)))
   }
 }
 

@@ -1,11 +1,9 @@
-import { createHash } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { engineNamed } from '../../engines/catalog.js'
 import { invariant } from '../../errors.js'
+import { readModelFile } from '../../graph/ir/model-file.js'
 import { packIr } from '../../graph/ir/packed-ir.js'
-import { externalDataBeside } from '../../graph/onnx/load.js'
-import { readModel } from '../../graph/onnx/read.js'
 import type { OnProgress } from '../../quantization/contract.js'
 import { parseCosts } from '../../quantization/costs/cost-table.js'
 import { quantize } from '../../quantization/pipeline.js'
@@ -18,14 +16,14 @@ import { type QuantizeAnswer, type QuantizeTask, taskFiles } from './worker-task
 export async function runQuantize(task: QuantizeTask, onProgress: OnProgress): Promise<QuantizeAnswer> {
   const { settings, spec, folder, serving } = task
   const bundle = await readBundle(task.bundle, { name: task.model })
-  const file = readFileSync(bundle.model.path)
+  const { model, sha256, bytes: sizeBytes } = readModelFile(bundle.model.path)
   const calibration = await openPlace(task, task.calibration)
   const heldOut = await openPlace(task, task.heldOut)
   const { bytes, ir, report } = await quantize({
-    model: readModel(file, { externalData: externalDataBeside(bundle.model.path) }),
-    sha256: createHash('sha256').update(file).digest('hex'),
+    model,
+    sha256,
     name: task.model,
-    bytes: file.byteLength,
+    bytes: sizeBytes,
     samples: calibration,
     heldOut,
     judging: await judgingOf(bundle, task),

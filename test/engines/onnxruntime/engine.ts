@@ -2,6 +2,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Test, test } from 'tap'
 import { onnxruntimeEngine } from '../../../src/engines/onnxruntime/engine.js'
+import { writeIr } from '../../../src/graph/ir/write.js'
 import { makeNode } from '../../../src/graph/node.js'
 import { readModel } from '../../../src/graph/onnx/read.js'
 import { writeModel } from '../../../src/graph/onnx/write.js'
@@ -108,4 +109,17 @@ test('its version is that of the installed package, read without loading the nat
   const { dependencies } = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')) as { dependencies: Record<string, string> }
   t.equal(onnxruntimeEngine.version(), dependencies['onnxruntime-node'])
   t.ok(existsSync(join(packageRoot, 'node_modules/onnxruntime-node')))
+})
+
+test('an IR file is opened as what its layers are in ONNX', async t => {
+  const { xml, bin } = writeIr(buildModel({ ...small, opset: 17 }), { shapes: new Map([['x', [1, 3]]]) })
+  const path = join(t.testdir({ 'model.xml': xml }), 'model.xml')
+  writeFileSync(path.replace(/xml$/, 'bin'), bin)
+  const feeds = {
+    x: { dtype: 'float32', shape: [1, 3], data: Float32Array.of(1, 2, 3) },
+    k: { dtype: 'int64', shape: [], data: BigInt64Array.of(2n) },
+  } as const
+  const [ir, onnx] = [await onnxruntimeEngine.open(path, { threads: 1 }), await onnxruntimeEngine.open(bytesOf(small), { threads: 1 })]
+  t.teardown(() => Promise.all([ir.close(), onnx.close()]))
+  t.strictSame(await ir.infer(feeds), await onnx.infer(feeds))
 })
