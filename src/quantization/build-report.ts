@@ -16,6 +16,8 @@ export interface ReportFields {
   /** The float model as it was quantized. */
   readonly model: Model
   readonly chosen: Chosen
+  /** Noise over signal per integer operator, by node name. */
+  readonly noise: ReadonlyMap<string, number>
   readonly weightRange: 'full' | 'half'
   readonly sampleCount: number
   readonly judgement: Judgement
@@ -25,7 +27,7 @@ export interface ReportFields {
 }
 
 /** Everything that was decided and seen, as `report.json` has it. */
-export function buildReport({ request, model, chosen, weightRange, sampleCount, judgement, stages, notes }: ReportFields): Report {
+export function buildReport({ request, model, chosen, noise, weightRange, sampleCount, judgement, stages, notes }: ReportFields): Report {
   const { candidate, kernels } = chosen
   const placed = candidate.placement.layers
   const gap = request.spec.precision === 'float16' ? undefined : coverageGap(placed)
@@ -48,7 +50,7 @@ export function buildReport({ request, model, chosen, weightRange, sampleCount, 
     samples: { sha256: request.samples.hash, calibration: sampleCount, held_out: request.heldOut.count },
     coverage: coverageOf(placed),
     integer_kernels: kernels.integer,
-    layers: layerEntries(chosen),
+    layers: layerEntries(chosen, noise),
     quantizers: quantizerEntries(candidate, request.spec.activationCodes),
     ...(candidate.placement.observed === undefined ? {} : { observed: observedEntries(chosen, candidate.placement.observed) }),
     algorithms: [...chosen.algorithms],
@@ -82,7 +84,7 @@ function observedEntries({ maker }: Chosen, observed: readonly string[]) {
   return observed.map(tensor => ({ tensor, range: ranges.get(tensor)!['extremes-outermost'] }))
 }
 
-function layerEntries({ maker, candidate, noise }: Chosen): LayerEntry[] {
+function layerEntries({ maker, candidate }: Chosen, noise: ReadonlyMap<string, number>): LayerEntry[] {
   const { graph } = maker.context.basis.model
   return candidate.placement.layers.map(({ node, state, reason, macs }) => {
     const ratio = noise.get(node.name)

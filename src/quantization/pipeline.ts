@@ -84,6 +84,7 @@ async function quantizeCalibrated(asked: QuantizeRequest, calibration: Calibrati
     ...(tuned === undefined ? {} : { tuning: tuned.tuning, onStage: (stage, share, etaS) => clock.at(stage, share, etaS) }),
   })
   clock.start('judge')
+  const noise = await chosen.noise()
   const bytes = chosen.candidate.written()
   const served = asked.serving === undefined ? chosen.session : await asked.serving(bytes).finally(() => chosen.session.close())
   const judged = await judge(request, judging, served, onProgress).finally(() => served.close())
@@ -94,6 +95,7 @@ async function quantizeCalibrated(asked: QuantizeRequest, calibration: Calibrati
     request,
     model,
     chosen,
+    noise,
     weightRange,
     sampleCount,
     judgement,

@@ -14,8 +14,8 @@ const firstLayers = [8, 16, 24, 32] as const
 
 /** An open candidate with what its layers do. */
 export interface Settled extends Opened {
-  /** Noise over signal per integer operator, by node name. */
-  readonly noise: ReadonlyMap<string, number>
+  /** Noise over signal per integer operator, by node name; measured when it is asked for, since only the report may want it. */
+  readonly noise: () => Promise<ReadonlyMap<string, number>>
   readonly notes: readonly string[]
 }
 
@@ -33,10 +33,11 @@ interface Attempts {
  * would be integer, no layer is kept float: it would cost time and not save the model.
  */
 export async function keepNoisiestFloat(opener: CandidateOpener, first: Opened): Promise<Settled> {
-  const noise = await layerNoise(opener, first)
-  if (holds(first.evaluation)) return { ...first, noise, notes: [] }
+  if (holds(first.evaluation)) return { ...first, noise: () => layerNoise(opener, first), notes: [] }
+  const measured = await layerNoise(opener, first)
+  const noise = async () => measured
   const { recipe, placement } = first.candidate
-  const added = addedNoise(placement, noise)
+  const added = addedNoise(placement, measured)
   const products = [...added.keys()]
   const tried: readonly Attempts[] = [
     {

@@ -60,11 +60,11 @@ export async function reachDemands(options: ReachDemandsOptions): Promise<Settle
     })
     const { maker, recipe } = await host.made(variant)
     if (variant.recipe === 0 && variant.keepFloat.length === 0) {
-      return { ...start, noise: await layerNoise(opener, start), notes: [], aware: entry }
+      return { ...start, noise: () => layerNoise(opener, start), notes: [], aware: entry }
     }
     const opened = await opener.open(maker, recipe)
     await start.session.close()
-    return { ...opened, noise: await layerNoise(opener, opened), notes: [], aware: entry }
+    return { ...opened, noise: () => layerNoise(opener, opened), notes: [], aware: entry }
   } finally {
     await items.close()
   }
