@@ -16,12 +16,13 @@ import { type QuantizeAnswer, type QuantizeTask, taskFiles } from './worker-task
 export async function runQuantize(task: QuantizeTask, onProgress: OnProgress): Promise<QuantizeAnswer> {
   const { settings, spec, folder, serving } = task
   const bundle = await readBundle(task.bundle, { name: task.model })
-  const { model, sha256, bytes: sizeBytes } = readModelFile(bundle.model.path)
+  const { model, bytes: sizeBytes } = readModelFile(bundle.model.path)
   const calibration = await openPlace(task, task.calibration)
   const heldOut = await openPlace(task, task.heldOut)
   const { bytes, ir, report } = await quantize({
     model,
-    sha256,
+    // What the registry knows the float version by.
+    sha256: bundle.model.sha256,
     name: task.model,
     bytes: sizeBytes,
     samples: calibration,

@@ -1,4 +1,6 @@
+import { extname } from 'node:path'
 import { ServedModel } from '../../engines/worker/served-model.js'
+import { readModelFile } from '../../graph/ir/model-file.js'
 import { loadModel } from '../../graph/onnx/load.js'
 import { noBody } from '../../process/channel.js'
 import { parentChannel } from '../../process/parent.js'
@@ -22,7 +24,7 @@ parentChannel(async ({ meta }) => {
 })
 
 function describe(path: string): ModelFacts {
-  const { graph, opsets } = loadModel(path)
+  const { graph, opsets } = extname(path).toLowerCase() === '.xml' ? readModelFile(path).model : loadModel(path)
   return {
     opset: opsets.get('') ?? opsets.get('ai.onnx') ?? 0,
     nodes: graph.nodes.length,

@@ -3,6 +3,8 @@ import { join } from 'node:path'
 import { test } from 'tap'
 import { inspectModel } from '../../../src/gateway/models/inspect-model.js'
 import { Graph } from '../../../src/graph/graph.js'
+import { readModelFile } from '../../../src/graph/ir/model-file.js'
+import { writeIr } from '../../../src/graph/ir/write.js'
 import { makeNode } from '../../../src/graph/node.js'
 import { writeModel } from '../../../src/graph/onnx/write.js'
 import { Manifest } from '../../../src/samples/manifest.js'
@@ -16,6 +18,19 @@ test('a model is described by its inputs and outputs', async t => {
     inputs: ['input'],
     outputs: ['logits'],
   })
+})
+
+test('an OpenVINO file is described as well', async t => {
+  const { model } = readModelFile(join(demoBundle, 'fashion-resnet.onnx'))
+  const { xml, bin } = writeIr(model, {
+    shapes: new Map([
+      ['/pool/GlobalAveragePool_output_0', [1, 64, 1, 1]],
+      ['/stage3/relu/Relu_output_0', [1, 64, 7, 7]],
+    ]),
+  })
+  const path = join(t.testdir({ 'model.xml': xml }), 'model.xml')
+  writeFileSync(path.replace(/xml$/, 'bin'), bin)
+  t.match(await inspectModel(file(path), { memoryMiB: 500 }), { inputs: ['input'], outputs: ['logits'] })
 })
 
 test('a file that is no model gives the code that says what is wrong, and so does one that is gone', async t => {
