@@ -7,7 +7,7 @@ import { coverageGap, coverageOf } from './coverage.js'
 import type { Codes } from './lowering/emitter.js'
 import type { ActivationMode, Affine } from './ranges/affine.js'
 import { rangeOf } from './ranges/affine.js'
-import type { Judgement, LayerEntry, QuantizerEntry, Report } from './report/report.js'
+import type { AlgorithmEntry, Judgement, LayerEntry, QuantizerEntry, Report } from './report/report.js'
 import type { Chosen } from './search/search.js'
 import type { StageTime } from './stage-clock.js'
 
@@ -18,6 +18,7 @@ export interface ReportFields {
   readonly chosen: Chosen
   /** Noise over signal per integer operator, by node name. */
   readonly noise: ReadonlyMap<string, number>
+  readonly algorithms: readonly AlgorithmEntry[]
   readonly weightRange: 'full' | 'half'
   readonly sampleCount: number
   readonly judgement: Judgement
@@ -27,7 +28,18 @@ export interface ReportFields {
 }
 
 /** Everything that was decided and seen, as `report.json` has it. */
-export function buildReport({ request, model, chosen, noise, weightRange, sampleCount, judgement, stages, notes }: ReportFields): Report {
+export function buildReport({
+  request,
+  model,
+  chosen,
+  noise,
+  algorithms,
+  weightRange,
+  sampleCount,
+  judgement,
+  stages,
+  notes,
+}: ReportFields): Report {
   const { candidate, kernels } = chosen
   const placed = candidate.placement.layers
   const gap = request.spec.precision === 'float16' ? undefined : coverageGap(placed)
@@ -53,7 +65,7 @@ export function buildReport({ request, model, chosen, noise, weightRange, sample
     layers: layerEntries(chosen, noise),
     quantizers: quantizerEntries(candidate, request.spec.activationCodes),
     ...(candidate.placement.observed === undefined ? {} : { observed: observedEntries(chosen, candidate.placement.observed) }),
-    algorithms: [...chosen.algorithms],
+    algorithms: [...algorithms],
     candidates: [...chosen.candidates],
     ...(chosen.aware === undefined ? {} : { accuracy_aware: chosen.aware }),
     notes: [...notes, ...chosen.notes, ...(gap === undefined ? [] : [gap])],

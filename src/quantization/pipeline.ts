@@ -72,6 +72,8 @@ async function quantizeCalibrated(asked: QuantizeRequest, calibration: Calibrati
     ...brought,
   })
   clock.start('evaluate')
+  // What the report asks of the search afterwards is no progress of the judge.
+  let isSearching = true
   const chosen = await searchCandidates({
     maker,
     observing,
@@ -80,11 +82,13 @@ async function quantizeCalibrated(asked: QuantizeRequest, calibration: Calibrati
     reference,
     output,
     batch,
-    onProgress,
+    onProgress: share => isSearching && onProgress(share),
     ...(tuned === undefined ? {} : { tuning: tuned.tuning, onStage: (stage, share, etaS) => clock.at(stage, share, etaS) }),
   })
+  isSearching = false
   clock.start('judge')
   const noise = await chosen.noise()
+  const algorithms = await chosen.algorithms()
   const bytes = chosen.candidate.written()
   const served = asked.serving === undefined ? chosen.session : await asked.serving(bytes).finally(() => chosen.session.close())
   const judged = await judge(request, judging, served, onProgress).finally(() => served.close())
@@ -96,6 +100,7 @@ async function quantizeCalibrated(asked: QuantizeRequest, calibration: Calibrati
     model,
     chosen,
     noise,
+    algorithms,
     weightRange,
     sampleCount,
     judgement,

@@ -12,7 +12,7 @@ import { CandidateOpener, type OpenOptions } from './open-candidates.js'
 import { preferSymmetric } from './prefer-symmetric.js'
 import { reachDemands } from './reach-demands.js'
 import { type SwitchedAlgorithm, tryAlgorithms } from './try-algorithms.js'
-import { tuneCandidate } from './tune-candidate.js'
+import { tuneCandidate, withBiasGain } from './tune-candidate.js'
 
 export interface SearchOptions extends OpenOptions {
   readonly maker: CandidateMaker
@@ -26,7 +26,8 @@ export interface SearchOptions extends OpenOptions {
 export interface Chosen extends Settled {
   /** Why this scheme and estimator. */
   readonly why: string
-  readonly algorithms: readonly AlgorithmEntry[]
+  /** What each step did; what only the report wants to know is measured when it is asked for. */
+  readonly algorithms: () => Promise<readonly AlgorithmEntry[]>
   readonly aware?: AwareEntry
   readonly candidates: readonly CandidateEntry[]
 }
@@ -76,7 +77,7 @@ export async function searchCandidates({ maker, observing, tuning, onStage, ...o
   return {
     ...settled,
     why,
-    algorithms: [...tried.entries, ...tuned.entries],
+    algorithms: async () => [...tried.entries, ...(await withBiasGain(opener, settled, tuned.entries))],
     candidates: opener.entries(settled.candidate),
     notes: [...notes, ...settled.notes],
   }
