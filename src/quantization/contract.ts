@@ -1,4 +1,4 @@
-import type { Engine, OpenOptions, Session } from '../engines/engine.js'
+import type { Engine, OpenOptions } from '../engines/engine.js'
 import type { Model } from '../graph/graph.js'
 import type { IrFiles } from '../graph/ir/write.js'
 import type { DeviceSpec } from '../hardware/device-spec.js'
@@ -44,8 +44,6 @@ export interface QuantizeRequest {
   readonly engine: Engine
   /** The engine of the spec, where this host has it: candidates are measured and judged on it, and what it runs in float is float in the report. */
   readonly target?: TargetEngine
-  /** Opens the result on the engine that serves it, for the judge; absent = `engine` serves it, or nothing here does. */
-  readonly serving?: (model: Uint8Array) => Promise<Session>
   /** Where an accuracy-aware run that was cut off goes on, and what it leaves for that. */
   readonly checkpoint?: Checkpointing
   readonly onProgress?: OnProgress

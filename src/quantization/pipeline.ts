@@ -26,7 +26,7 @@ export async function quantize(asked: QuantizeRequest): Promise<QuantizeResult> 
 }
 
 /** One device that a model is quantized for, and what belongs to it. */
-export type QuantizeTarget = Pick<QuantizeRequest, 'spec' | 'costs' | 'target' | 'serving'>
+export type QuantizeTarget = Pick<QuantizeRequest, 'spec' | 'costs' | 'target'>
 
 /**
  * The same for several devices, each with a result of its own, in order; those with the same range of weights share import, placement and one pass over the
@@ -43,7 +43,7 @@ export async function quantizeForAll(asked: QuantizeRequest, targets: readonly Q
     let clock = new StageClock(asked)
     const calibration = await calibrate(asked, [first.spec, ...others.map(({ spec }) => spec)], clock)
     for (const target of [first, ...others]) {
-      const { costs: _, target: __, serving: ___, ...common } = calibration.request
+      const { costs: _, target: __, ...common } = calibration.request
       const request = { ...common, ...target }
       results.set(target, await quantizeCalibrated(request, { ...calibration, request }, clock))
       clock = new StageClock(asked)
@@ -90,8 +90,7 @@ async function quantizeCalibrated(asked: QuantizeRequest, calibration: Calibrati
   const noise = await chosen.noise()
   const algorithms = await chosen.algorithms()
   const bytes = chosen.candidate.written()
-  const served = asked.serving === undefined ? chosen.session : await asked.serving(bytes).finally(() => chosen.session.close())
-  const judged = await judge(request, judging, served, onProgress).finally(() => served.close())
+  const judged = await judge(request, judging, chosen.session, onProgress).finally(() => chosen.session.close())
   const gap = spec.precision === 'float16' ? undefined : coverageGap(chosen.candidate.placement.layers)
   const judgement: Judgement = gap === undefined ? judged : { ...judged, verdict: 'refused', sentence: gap }
   const stages = clock.stop()

@@ -73,17 +73,6 @@ test('devices of both kinds are quantized for from one run over the samples', as
   for (const { report } of results) t.ok((report.judgement?.snr_db ?? 0) > 20, report.device)
 })
 
-test('a layer kept float moves the quantizers on inputs of operators to values that were observed as well', async t => {
-  const model = residualNet()
-  for (const { name, opType } of model.graph.nodes.filter(({ opType }) => opType === 'Conv')) {
-    const { report } = await quantized({ model, spec: 'openvino-cpu', settings: { keep_float: [name], range_estimator: 'min-max' } })
-    t.match(
-      report.layers.find(({ node }) => node === name),
-      { state: 'float', op: opType },
-    )
-  }
-})
-
 test('the result is a model of the same inputs and outputs, described by a report of the schema', async t => {
   const { bytes, report } = await quantized()
   const { graph } = readModel(bytes)

@@ -1,13 +1,14 @@
 import { QuantdError } from '../../errors.js'
 import type { Graph } from '../graph.js'
 import { intAttribute, type Node, stringAttribute } from '../node.js'
+import { openvinoDomain } from '../openvino-domain.js'
 import { constantData } from '../tensor/tensor.js'
 import type { FoundQuantizer } from './found-quantizer.js'
 import { gridOfLimits } from './grid.js'
 
 /** OpenVINO's operator, in its own domain or, as NNCF up to 1.5 wrote it, in none (quantization.md 8.1). */
 export const isFakeQuantize = ({ opType, domain }: Node): boolean =>
-  opType === 'FakeQuantize' && (domain === 'org.openvinotoolkit' || domain === '')
+  opType === 'FakeQuantize' && (domain === openvinoDomain || domain === '')
 
 /** Levels of a FakeQuantize. @throws ERR_GRAPH_FAKE_QUANTIZE */
 export function levelsOf(node: Node): number {

@@ -1,5 +1,6 @@
 import type { Graph, Model } from '../graph.js'
 import { int, makeNode, type Node } from '../node.js'
+import { openvinoDomain } from '../openvino-domain.js'
 import { factRules } from '../ops/catalog.js'
 import { inferFacts } from '../ops/facts.js'
 import type { Evaluate } from '../passes/define-pass.js'
@@ -38,7 +39,7 @@ export async function runnableModel(model: Model, { evaluate }: { readonly evalu
   graph.setNodes(nodes)
   for (const name of graph.initializers.keys())
     if (graph.consumers(name).length === 0 && !graph.isOutput(name)) graph.initializers.delete(name)
-  return { ...folded, opsets: new Map([...folded.opsets].filter(([domain]) => domain !== 'org.openvinotoolkit')) }
+  return { ...folded, opsets: new Map([...folded.opsets].filter(([domain]) => domain !== openvinoDomain)) }
 }
 
 function quantizePair(graph: Graph, { node, input, output, takes }: FoundQuantizer): readonly Node[] {

@@ -39,9 +39,6 @@ export interface IrFiles {
   readonly bin: Uint8Array
 }
 
-/** True when `writeIr` knows the operator of `node`; a form of it may still be refused. */
-export const isExportable = (node: Node): boolean => exporterOf(node) !== undefined
-
 /**
  * `model` as OpenVINO IR: FakeQuantize of the domain org.openvinotoolkit stands as it is, constants under DequantizeLinear become compressed weights, and
  * layers that came from an IR file and have no ONNX form go back unchanged. Inputs and outputs keep their names as tensor names.

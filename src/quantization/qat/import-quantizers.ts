@@ -7,6 +7,7 @@ import { centredCodes, channelAt, gridUnder, valuesOf } from '../../graph/fake-q
 import { isFakeQuantize, readFakeQuantize } from '../../graph/fake-quantize/read-fake-quantize.js'
 import { Graph, type Model } from '../../graph/graph.js'
 import { intsAttribute, isOp, makeNode, type Node } from '../../graph/node.js'
+import { openvinoDomain } from '../../graph/openvino-domain.js'
 import { factRules } from '../../graph/ops/catalog.js'
 import { type Facts, inferFacts } from '../../graph/ops/facts.js'
 import type { Evaluate } from '../../graph/passes/define-pass.js'
@@ -53,7 +54,7 @@ export async function importQuantizers(model: Model, { evaluate, weightRange }: 
   const folded = await foldModel(model, { evaluate })
   const importer = new Importer(folded.graph, { opset: folded.opsets.get('') ?? 0, evaluate })
   await importer.run()
-  const opsets = new Map([...folded.opsets].filter(([domain]) => domain !== 'org.openvinotoolkit'))
+  const opsets = new Map([...folded.opsets].filter(([domain]) => domain !== openvinoDomain))
   const prepared = await prepareModel({ ...folded, opsets }, { evaluate })
   const { activations, weights, notes } = importer
   const given = settleQuantizers(prepared.graph, { activations, weights, notes, weightRange })

@@ -6,8 +6,9 @@ import { centredCodes, gridUnder, valuesOf } from '../../../graph/fake-quantize/
 import { isFakeQuantize } from '../../../graph/fake-quantize/read-fake-quantize.js'
 import type { Graph, Model } from '../../../graph/graph.js'
 import { type Attribute, int, makeNode, type Node } from '../../../graph/node.js'
+import { openvinoDomain } from '../../../graph/openvino-domain.js'
 import { type ConstantTensor, constant, constantData } from '../../../graph/tensor/tensor.js'
-import { fakeQuantizeDomain, readOwnQuantizer } from './fake-quantize-node.js'
+import { readOwnQuantizer } from './fake-quantize-node.js'
 
 /**
  * A model of `insertFakeQuantize` in operators of ai.onnx: what another engine will answer is measured on this one. 256 levels around a zero that is a code
@@ -36,7 +37,7 @@ export function emulateQuantizers(model: Model): Model {
   for (const name of graph.initializers.keys()) {
     if (graph.consumers(name).length === 0 && !graph.isOutput(name)) graph.initializers.delete(name)
   }
-  return { ...model, opsets: new Map([...model.opsets].filter(([domain]) => domain !== fakeQuantizeDomain)), graph }
+  return { ...model, opsets: new Map([...model.opsets].filter(([domain]) => domain !== openvinoDomain)), graph }
 }
 
 /** Name of a new constant: each code times its step, rounded once, so that steps that are powers of two stay exact. */

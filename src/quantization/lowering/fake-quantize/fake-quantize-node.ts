@@ -2,10 +2,8 @@ import type { FoundQuantizer } from '../../../graph/fake-quantize/found-quantize
 import { readFakeQuantize } from '../../../graph/fake-quantize/read-fake-quantize.js'
 import type { Graph } from '../../../graph/graph.js'
 import { int, makeNode, type Node } from '../../../graph/node.js'
+import { openvinoDomain } from '../../../graph/openvino-domain.js'
 import { constant } from '../../../graph/tensor/tensor.js'
-
-/** Domain under which OpenVINO's ONNX front end knows FakeQuantize (quantization.md 8.1). */
-export const fakeQuantizeDomain = 'org.openvinotoolkit'
 
 /** Limits of a FakeQuantize: one each, or one per channel along `axis`; output limits are the same. */
 export interface FakeQuantizeLimits {
@@ -34,7 +32,7 @@ export function fakeQuantizeNode({ graph, data, name, limits }: FakeQuantizeFiel
   return makeNode({
     name: output,
     opType: 'FakeQuantize',
-    domain: fakeQuantizeDomain,
+    domain: openvinoDomain,
     inputs: [data, inputLow, inputHigh, inputLow, inputHigh],
     outputs: [output],
     attributes: { levels: int(levels) },

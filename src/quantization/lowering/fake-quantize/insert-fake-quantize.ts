@@ -1,28 +1,15 @@
 import type { Graph, Model } from '../../../graph/graph.js'
 import { changeNode, isOp, makeNode, type Node } from '../../../graph/node.js'
+import { openvinoDomain } from '../../../graph/openvino-domain.js'
 import { roundHalfEven } from '../../../graph/tensor/round-half-even.js'
 import { constant } from '../../../graph/tensor/tensor.js'
-import type { ActivationParameters } from '../../algorithms/assign-parameters.js'
-import type { QuantizedWeights } from '../../algorithms/quantize-weights.js'
-import type { Placement } from '../../placement/placement.js'
-import type { Shapes } from '../../placement/shapes.js'
 import type { Unit } from '../../placement/unit.js'
 import { type Affine, rangeOf } from '../../ranges/affine.js'
-import { type FakeQuantizeLimits, fakeQuantizeDomain, fakeQuantizeNode } from './fake-quantize-node.js'
+import type { LowerOptions } from '../lower.js'
+import { type FakeQuantizeLimits, fakeQuantizeNode } from './fake-quantize-node.js'
 
-/** Everything that is written down; nothing is decided here. */
-export interface InsertOptions {
-  /** The float model. */
-  readonly model: Model
-  readonly shapes: Shapes
-  /** Of `placeOpenvino`. */
-  readonly placement: Placement
-  /** By value. */
-  readonly parameters: ReadonlyMap<string, ActivationParameters>
-  /** By main node of a linear unit. */
-  readonly weights: ReadonlyMap<Node, QuantizedWeights>
-  /** Biases after correction, by main node; absent = no bias. */
-  readonly biases: ReadonlyMap<Node, Float64Array>
+/** What `lower` writes down as well, of `placeOpenvino`; codes are the device's own affair. */
+export interface InsertOptions extends Omit<LowerOptions, 'activationCodes'> {
   /** power-of-two: biases are whole multiples of what one code of the sum stands for, so that the sum is an integer. */
   readonly scales?: 'any' | 'power-of-two'
 }
@@ -58,7 +45,7 @@ export function insertFakeQuantize(options: InsertOptions): Model {
   }
   graph.setNodes(nodes)
   removeUnreadConstants(graph)
-  return { ...model, opsets: new Map([...model.opsets, [fakeQuantizeDomain, 1]]), graph }
+  return { ...model, opsets: new Map([...model.opsets, [openvinoDomain, 1]]), graph }
 }
 
 function activationLimits({ shapes, placement, parameters }: InsertOptions, value: string): FakeQuantizeLimits {

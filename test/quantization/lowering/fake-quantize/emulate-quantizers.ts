@@ -3,9 +3,9 @@ import { onnxruntimeEngine } from '../../../../src/engines/onnxruntime/engine.js
 import type { Model } from '../../../../src/graph/graph.js'
 import { int } from '../../../../src/graph/node.js'
 import { writeModel } from '../../../../src/graph/onnx/write.js'
+import { openvinoDomain } from '../../../../src/graph/openvino-domain.js'
 import { constantData } from '../../../../src/graph/tensor/tensor.js'
 import { emulateQuantizers } from '../../../../src/quantization/lowering/fake-quantize/emulate-quantizers.js'
-import { fakeQuantizeDomain } from '../../../../src/quantization/lowering/fake-quantize/fake-quantize-node.js'
 import { asymmetricRange, symmetricRange } from '../../../../src/quantization/ranges/affine.js'
 import { fakeQuantize } from '../../../../src/quantization/ranges/fake-quantize.js'
 import { buildModel, f32, op, seededFloats } from '../../../fixtures/graph-builder.js'
@@ -32,13 +32,13 @@ function model({ low, high, outLow = low, outHigh = high, levels = 256, shape = 
     },
     nodes:
       constantInput === undefined
-        ? [{ ...op('FakeQuantize', ['x', 'il', 'ih', 'ol', 'oh'], 'y', { levels: int(levels) }), domain: fakeQuantizeDomain }]
+        ? [{ ...op('FakeQuantize', ['x', 'il', 'ih', 'ol', 'oh'], 'y', { levels: int(levels) }), domain: openvinoDomain }]
         : [
-            { ...op('FakeQuantize', ['w', 'il', 'ih', 'ol', 'oh'], 'q', { levels: int(levels) }), domain: fakeQuantizeDomain },
+            { ...op('FakeQuantize', ['w', 'il', 'ih', 'ol', 'oh'], 'q', { levels: int(levels) }), domain: openvinoDomain },
             op('Mul', ['x', 'q'], 'y'),
           ],
   })
-  return { ...base, opsets: new Map([...base.opsets, [fakeQuantizeDomain, 1]]) }
+  return { ...base, opsets: new Map([...base.opsets, [openvinoDomain, 1]]) }
 }
 
 /** 1200 values, spread well beyond both limits of any case. */
@@ -83,7 +83,7 @@ for (const [name, limits] of Object.entries(cases)) {
   test(`the emulation of a ${name} quantizer is the reference but for ties`, async t => {
     const emulation = emulateQuantizers(model(limits))
     t.notOk(emulation.graph.nodes.some(({ opType }) => opType === 'FakeQuantize'))
-    t.notOk(emulation.opsets.has(fakeQuantizeDomain))
+    t.notOk(emulation.opsets.has(openvinoDomain))
     const { largest, moved } = distances(await answers(emulation), limits)
     t.ok(largest <= 1.001, `${largest} steps`)
     t.ok(moved <= 2, `${moved} of 1200 values`)
