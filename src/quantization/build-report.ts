@@ -7,7 +7,7 @@ import { coverageGap, coverageOf } from './coverage.js'
 import type { Codes } from './lowering/emitter.js'
 import type { ActivationMode, Affine } from './ranges/affine.js'
 import { rangeOf } from './ranges/affine.js'
-import type { AlgorithmEntry, Judgement, LayerEntry, QuantizerEntry, Report } from './report/report.js'
+import type { AlgorithmEntry, LayerEntry, QuantizerEntry, Report } from './report/report.js'
 import type { Chosen } from './search/search.js'
 import type { StageTime } from './stage-clock.js'
 
@@ -21,25 +21,13 @@ export interface ReportFields {
   readonly algorithms: readonly AlgorithmEntry[]
   readonly weightRange: 'full' | 'half'
   readonly sampleCount: number
-  readonly judgement: Judgement
   readonly stages: readonly StageTime[]
   /** What is to be said besides what the choice of the candidate says. */
   readonly notes: readonly string[]
 }
 
-/** Everything that was decided and seen, as `report.json` has it. */
-export function buildReport({
-  request,
-  model,
-  chosen,
-  noise,
-  algorithms,
-  weightRange,
-  sampleCount,
-  judgement,
-  stages,
-  notes,
-}: ReportFields): Report {
+/** Everything that was decided and seen, as `report.json` has it; the judge comes after. */
+export function buildReport({ request, model, chosen, noise, algorithms, weightRange, sampleCount, stages, notes }: ReportFields): Report {
   const { candidate, kernels } = chosen
   const placed = candidate.placement.layers
   const gap = request.spec.precision === 'float16' ? undefined : coverageGap(placed)
@@ -61,6 +49,7 @@ export function buildReport({
     chosen: { scheme: candidate.recipe.mode, why: chosen.why, weight_range: weightRange, estimator: candidate.recipe.estimator },
     samples: { sha256: request.samples.hash, calibration: sampleCount, held_out: request.heldOut.count },
     coverage: coverageOf(placed),
+    ...(gap === undefined ? {} : { coverage_gap: gap }),
     integer_kernels: kernels.integer,
     layers: layerEntries(chosen, noise),
     quantizers: quantizerEntries(candidate, request.spec.activationCodes),
@@ -72,7 +61,6 @@ export function buildReport({
     stages: [...stages],
     engine: { name: request.engine.name, version: request.engine.version() },
     evaluated_on: evaluatedOn(request),
-    judgement,
   }
 }
 

@@ -19,8 +19,17 @@ export interface TargetEngine {
   readonly options: Omit<OpenOptions, 'threads' | 'profile'>
 }
 
-/** Called as work goes on: `progress` 0..1 within the stage; `etaS` seconds that all of it may still take, where that was estimated. */
-export type OnProgress = (stage: Stage, progress: number, etaS?: number) => void
+/** Which of several devices a stage belongs to. */
+export interface Part {
+  readonly index: number
+  readonly count: number
+}
+
+/**
+ * Called as work goes on: `progress` 0..1 within the stage; `etaS` seconds that all of it may still take, where that was estimated; `part` where the stage is one
+ * device's own among several.
+ */
+export type OnProgress = (stage: Stage, progress: number, etaS?: number, part?: Part) => void
 
 export interface QuantizeRequest {
   readonly model: Model

@@ -1,5 +1,6 @@
 import { intAttribute, isOp } from '../graph/node.js'
 import type { PlacedLayer } from './placement/placement.js'
+import type { Judgement, Report } from './report/report.js'
 
 /** Share of integer multiply-adds that keeping layers float may not go below: what is less is a float model (DECISIONS, Coverage). */
 export const coverageFloor = 0.9
@@ -39,4 +40,9 @@ export function coverageGap(layers: Layers): string | undefined {
   if (coverage >= coverageFloorOf(layers)) return undefined
   const why = measured === undefined ? '' : ', since the others were measured to be faster in float'
   return `only ${(100 * coverage).toFixed(0)} % of the multiply-adds are integer${why}: the result is a float model with some int8 layers`
+}
+
+/** The judgement of a result that a report describes, in whatever types it was opened: what is no int8 model is refused as one, whatever its accuracy. */
+export function heldToCoverage(judgement: Judgement, { coverage_gap: gap }: Pick<Report, 'coverage_gap'>): Judgement {
+  return gap === undefined ? judgement : { ...judgement, verdict: 'refused', sentence: gap }
 }

@@ -1,15 +1,11 @@
-import type { Session } from '../engines/engine.js'
-import { writeModel } from '../graph/onnx/write.js'
-import type { Judging } from './accuracy/choose-metric.js'
-import { judgeAccuracy } from './accuracy/judge-accuracy.js'
+import { QuantdError } from '../errors.js'
 import type { ObserveBasis } from './basis.js'
 import { buildReport } from './build-report.js'
 import { type Calibration, calibrate, weightRangeOf } from './calibrate.js'
 import { CandidateMaker } from './candidate.js'
 import type { QuantizeRequest, QuantizeResult } from './contract.js'
 import { hashCosts } from './costs/cost-table.js'
-import { coverageGap } from './coverage.js'
-import type { Judgement } from './report/report.js'
+import { judgedResult, judgeMade, type Made, type MakeOutcome } from './judge-made.js'
 import { searchCandidates } from './search/search.js'
 import { StageClock } from './stage-clock.js'
 import { targetOf } from './target.js'
@@ -20,43 +16,90 @@ import { targetOf } from './target.js'
  * @throws ERR_QUANT_*, ERR_ONNX_UPGRADE, ERR_GRAPH_PASS, ERR_ENGINE_*, ERR_SAMPLES_READ, ERR_ABORTED
  */
 export async function quantize(asked: QuantizeRequest): Promise<QuantizeResult> {
-  await asked.engine.load?.() // of the process, not of a stage
-  const clock = new StageClock(asked)
-  return quantizeCalibrated(asked, await calibrate(asked, [asked.spec], clock), clock)
+  const { spec, costs, target, checkpoint } = asked
+  const [result] = await quantizeForAll(asked, [
+    {
+      spec,
+      ...(costs === undefined ? {} : { costs }),
+      ...(target === undefined ? {} : { target }),
+      ...(checkpoint === undefined ? {} : { checkpoint }),
+    },
+  ])
+  return result!
 }
 
 /** One device that a model is quantized for, and what belongs to it. */
-export type QuantizeTarget = Pick<QuantizeRequest, 'spec' | 'costs' | 'target'>
+export type QuantizeTarget = Pick<QuantizeRequest, 'spec' | 'costs' | 'target' | 'checkpoint'>
 
 /**
  * The same for several devices, each with a result of its own, in order; those with the same range of weights share import, placement and one pass over the
- * samples, whose time is in the report of the first.
- * @param asked its own target is not looked at
+ * samples, and all of them one run of the judge over the held-out samples. What is shared is in the times of the first.
+ * @param asked what is a target's own is not looked at
  * @throws as `quantize`
  */
 export async function quantizeForAll(asked: QuantizeRequest, targets: readonly QuantizeTarget[]): Promise<readonly QuantizeResult[]> {
-  await asked.engine.load?.()
-  const results = new Map<QuantizeTarget, QuantizeResult>()
-  for (const range of ['full', 'half'] as const) {
-    const [first, ...others] = targets.filter(({ spec }) => weightRangeOf(asked.settings, spec) === range)
-    if (first === undefined) continue
-    let clock = new StageClock(asked)
-    const calibration = await calibrate(asked, [first.spec, ...others.map(({ spec }) => spec)], clock)
-    for (const target of [first, ...others]) {
-      const { costs: _, target: __, ...common } = calibration.request
-      const request = { ...common, ...target }
-      results.set(target, await quantizeCalibrated(request, { ...calibration, request }, clock))
-      clock = new StageClock(asked)
-    }
+  const outcomes = await makeForAll(asked, targets)
+  const made = outcomes.flatMap(outcome => (outcome.kind === 'made' ? [outcome.made] : []))
+  try {
+    for (const outcome of outcomes) if (outcome.kind === 'failed') throw outcome.error
+    const judged = await judgeMade(asked, { made })
+    return judged.outcomes.map((outcome, index) => {
+      if (outcome.kind === 'failed') throw outcome.error
+      return judgedResult(made[index]!, outcome.judgement, index === 0 ? judged.seconds : 0)
+    })
+  } finally {
+    await Promise.all(made.map(({ session }) => session.close()))
   }
-  return targets.map(target => results.get(target)!)
 }
 
-async function quantizeCalibrated(asked: QuantizeRequest, calibration: Calibration, clock: StageClock): Promise<QuantizeResult> {
+/**
+ * What `quantizeForAll` judges: for each target, in order, what was made, open and without a judgement, or why nothing was.
+ * @throws ERR_ABORTED
+ */
+export async function makeForAll(asked: QuantizeRequest, targets: readonly QuantizeTarget[]): Promise<readonly MakeOutcome[]> {
+  await asked.engine.load?.() // of the process, not of a stage
+  const outcomes = new Map<QuantizeTarget, MakeOutcome>()
+  const part = (index: number) => (targets.length === 1 ? undefined : { index, count: targets.length })
+  for (const range of ['full', 'half'] as const) {
+    const group = targets.filter(({ spec }) => weightRangeOf(asked.settings, spec) === range)
+    const [first, ...others] = group
+    if (first === undefined) continue
+    let clock = new StageClock(asked, part(outcomes.size))
+    let calibration: Calibration
+    try {
+      calibration = await calibrate(asked, [first.spec, ...others.map(({ spec }) => spec)], clock)
+    } catch (error) {
+      await closeIfAborted(asked, outcomes.values())
+      for (const target of group) outcomes.set(target, { kind: 'failed', error })
+      continue
+    }
+    for (const target of group) {
+      const { costs: _, target: __, checkpoint: ___, ...common } = calibration.request
+      const request = { ...common, ...target }
+      try {
+        outcomes.set(target, { kind: 'made', made: await make({ ...calibration, request }, clock) })
+      } catch (error) {
+        await closeIfAborted(asked, outcomes.values())
+        outcomes.set(target, { kind: 'failed', error })
+      }
+      clock = new StageClock(asked, part(outcomes.size))
+    }
+  }
+  return targets.map(target => outcomes.get(target)!)
+}
+
+/** @throws ERR_ABORTED, everything closed, where it was asked for */
+async function closeIfAborted({ signal }: QuantizeRequest, outcomes: Iterable<MakeOutcome>): Promise<void> {
+  if (signal?.aborted !== true) return
+  await Promise.all([...outcomes].map(async outcome => outcome.kind === 'made' && outcome.made.session.close()))
+  throw new QuantdError('ERR_ABORTED', 'quantization aborted', { cause: signal.reason })
+}
+
+/** One device: from the calibration to what the judge is given. */
+async function make(calibration: Calibration, clock: StageClock): Promise<Made> {
   const { request, basis, refold, sampleCount, batch, output, reference, keepFloat, tuned } = calibration
-  const { spec, settings, judging = {} } = request
+  const { spec, settings, costs, judging = {} } = request
   const { model } = basis
-  const onProgress = (share: number) => clock.progress(share)
   const weightRange = weightRangeOf(settings, spec)
   const brought = calibration.given === undefined ? {} : { given: calibration.given }
   const observing: ObserveBasis = { request, keepFloat, weightRange, sampleCount, batch, ...brought }
@@ -68,12 +111,10 @@ async function quantizeCalibrated(asked: QuantizeRequest, calibration: Calibrati
     target: targetOf({ spec, weightRange }),
     activationCodes,
     refold,
-    ...(asked.costs === undefined ? {} : { costs: asked.costs }),
+    ...(costs === undefined ? {} : { costs }),
     ...brought,
   })
   clock.start('evaluate')
-  // What the report asks of the search afterwards is no progress of the judge.
-  let isSearching = true
   const chosen = await searchCandidates({
     maker,
     observing,
@@ -82,17 +123,12 @@ async function quantizeCalibrated(asked: QuantizeRequest, calibration: Calibrati
     reference,
     output,
     batch,
-    onProgress: share => isSearching && onProgress(share),
+    onProgress: share => clock.progress(share),
     ...(tuned === undefined ? {} : { tuning: tuned.tuning, onStage: (stage, share, etaS) => clock.at(stage, share, etaS) }),
   })
-  isSearching = false
-  clock.start('judge')
-  const noise = await chosen.noise()
-  const algorithms = await chosen.algorithms()
+  // What the report alone wants to know is no part of the making.
+  const [noise, algorithms] = await clock.quietly('judge', async () => [await chosen.noise(), await chosen.algorithms()] as const)
   const bytes = chosen.candidate.written()
-  const judged = await judge(request, judging, chosen.session, onProgress).finally(() => chosen.session.close())
-  const gap = spec.precision === 'float16' ? undefined : coverageGap(chosen.candidate.placement.layers)
-  const judgement: Judgement = gap === undefined ? judged : { ...judged, verdict: 'refused', sentence: gap }
   const stages = clock.stop()
   const report = buildReport({
     request,
@@ -102,7 +138,6 @@ async function quantizeCalibrated(asked: QuantizeRequest, calibration: Calibrati
     algorithms,
     weightRange,
     sampleCount,
-    judgement,
     stages,
     notes: calibration.notes,
   })
@@ -110,24 +145,8 @@ async function quantizeCalibrated(asked: QuantizeRequest, calibration: Calibrati
   return {
     bytes,
     ...(ir === undefined ? {} : { ir }),
-    report: asked.costs === undefined ? report : { ...report, costs: hashCosts(asked.costs) },
-  }
-}
-
-async function judge(request: QuantizeRequest, judging: Judging, int8: Session, onProgress: (share: number) => void): Promise<Judgement> {
-  const { engine, settings, heldOut, signal } = request
-  const float = await engine.open(writeModel(request.model), { threads: settings.threads, optimization: 'all' })
-  try {
-    return await judgeAccuracy({
-      float,
-      int8,
-      samples: heldOut,
-      judging,
-      settings,
-      onProgress,
-      ...(signal === undefined ? {} : { signal }),
-    })
-  } finally {
-    await float.close()
+    report: costs === undefined ? report : { ...report, costs: hashCosts(costs) },
+    session: chosen.session,
+    heldOut: request.heldOut,
   }
 }

@@ -1,5 +1,5 @@
 import { monotonicMs } from '../time.js'
-import type { QuantizeRequest, Stage } from './contract.js'
+import type { Part, QuantizeRequest, Stage } from './contract.js'
 
 export interface StageTime {
   readonly stage: Stage
@@ -14,8 +14,9 @@ export class StageClock {
   #stage: Stage | undefined
   #since = 0
 
-  constructor({ onProgress }: Pick<QuantizeRequest, 'onProgress'>) {
-    this.#onProgress = onProgress
+  /** @param part which device's stages these are, where there are several */
+  constructor({ onProgress }: Pick<QuantizeRequest, 'onProgress'>, part?: Part) {
+    this.#onProgress = part === undefined ? onProgress : (stage, progress, etaS) => onProgress?.(stage, progress, etaS, part)
   }
 
   /** As `start`, unless it is the stage that runs: for stages that follow each other more than once. */
@@ -35,6 +36,15 @@ export class StageClock {
   /** @param share 0..1 of the stage that runs */
   progress(share: number): void {
     if (this.#stage !== undefined) this.#onProgress?.(this.#stage, share)
+  }
+
+  /** Ends the stage before; the time of `work` counts as that of `stage`, whose progress is told by others. */
+  async quietly<T>(stage: Stage, work: () => Promise<T>): Promise<T> {
+    this.#end()
+    const since = monotonicMs()
+    const result = await work()
+    this.#times.set(stage, (this.#times.get(stage) ?? 0) + (monotonicMs() - since) / 1000)
+    return result
   }
 
   stop(): readonly StageTime[] {

@@ -1,6 +1,7 @@
 import { test } from 'tap'
 import { int } from '../../src/graph/node.js'
-import { coverageGap, coverageOf } from '../../src/quantization/coverage.js'
+import { coverageGap, coverageOf, heldToCoverage } from '../../src/quantization/coverage.js'
+import { reportFixture } from '../fixtures/gateway/report.js'
 import { op } from '../fixtures/graph-builder.js'
 
 const layer = (state: 'int8' | 'float', macs: number, group = 1) => ({
@@ -21,4 +22,11 @@ test('coverage is a share of multiply-adds, and has a floor that depthwise and r
   const recurrent = { node: op('LSTM', ['x', 'w', 'r'], 'z'), state: 'float', macs: 40 } as const
   t.equal(coverageGap([layer('int8', 60), recurrent]), undefined)
   t.match(coverageGap([layer('int8', 30), recurrent]), /only 43 %/)
+})
+
+test('a result that is no int8 model is refused, however it was judged', async t => {
+  const { judgement } = reportFixture()
+  t.equal(judgement!.verdict, 'accepted')
+  t.equal(heldToCoverage(judgement!, {}), judgement)
+  t.same(heldToCoverage(judgement!, { coverage_gap: 'it is float' }), { ...judgement, verdict: 'refused', sentence: 'it is float' })
 })

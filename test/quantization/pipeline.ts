@@ -4,7 +4,7 @@ import type { Model } from '../../src/graph/graph.js'
 import { readModel } from '../../src/graph/onnx/read.js'
 import { loadDeviceSpecs } from '../../src/hardware/match.js'
 import type { Stage } from '../../src/quantization/contract.js'
-import { quantize, quantizeForAll } from '../../src/quantization/pipeline.js'
+import { makeForAll, quantize, quantizeForAll } from '../../src/quantization/pipeline.js'
 import { Report } from '../../src/quantization/report/report.js'
 import { QuantizeSettings } from '../../src/quantization/settings.js'
 import type { SampleSource } from '../../src/samples/sample.js'
@@ -71,6 +71,36 @@ test('devices of both kinds are quantized for from one run over the samples', as
   const alone = await quantized({ spec: 'cpu-x64-vnni' })
   t.same(results[0]!.bytes, alone.bytes)
   for (const { report } of results) t.ok((report.judgement?.snr_db ?? 0) > 20, report.device)
+})
+
+test('several devices are judged in one run over the held-out samples, and alone as together', async t => {
+  const specs = await loadDeviceSpecs()
+  const targets = ['cpu-x64-vnni', 'openvino-cpu'].map(name => ({ spec: specs.find(spec => spec.name === name)! }))
+  const items = memorySamples(seededInputs(residualNet(), 100, 500))
+  let reads = 0
+  const read = (index: number) => {
+    reads += 1
+    return items.read(index)
+  }
+  const heldOut = { ...items, read }
+  const request = await requestFor({ heldOut })
+  const together = await quantizeForAll(request, targets)
+  t.equal(reads, 100)
+  for (const [index, { spec }] of targets.entries())
+    t.same(together[index]!.report.judgement, (await quantize({ ...request, spec })).report.judgement, spec.name)
+})
+
+test('a device whose engine fails leaves the others to it', async t => {
+  const broken = { ...onnxruntimeEngine, name: 'broken', open: () => Promise.reject(new Error('no such library')) }
+  const request = await requestFor()
+  const targets = [{ spec: request.spec, target: { engine: broken, options: {} } }, { spec: request.spec }]
+  const outcomes = await makeForAll(request, targets)
+  t.match(outcomes, [
+    { kind: 'failed', error: { message: 'no such library' } },
+    { kind: 'made', made: { report: { coverage: 1 } } },
+  ])
+  for (const outcome of outcomes) if (outcome.kind === 'made') await outcome.made.session.close()
+  await t.rejects(quantizeForAll(request, targets), { message: 'no such library' })
 })
 
 test('the result is a model of the same inputs and outputs, described by a report of the schema', async t => {

@@ -159,6 +159,7 @@ export const Report = z.strictObject({
   }),
   samples: z.strictObject({ sha256: z.string(), calibration: z.int(), held_out: z.int() }),
   coverage: z.number().min(0).max(1).describe('share of multiply-adds in integer kernels'),
+  coverage_gap: z.string().optional().describe('why the result is no int8 model, whatever its accuracy'),
   integer_kernels: z.record(z.string(), z.int()).describe('operators of the saved optimized graph, counted'),
   layers: z.array(LayerEntry),
   quantizers: z.array(QuantizerEntry),

@@ -2,7 +2,7 @@ import { test } from 'tap'
 import type { Session } from '../../../src/engines/engine.js'
 import type { Tensor } from '../../../src/graph/tensor/tensor.js'
 import type { Judging } from '../../../src/quantization/accuracy/choose-metric.js'
-import { judgeAccuracy } from '../../../src/quantization/accuracy/judge-accuracy.js'
+import { judgeAccuracy, judgeAll } from '../../../src/quantization/accuracy/judge-accuracy.js'
 import { Tally } from '../../../src/quantization/accuracy/tally.js'
 import type { Label } from '../../../src/samples/sample.js'
 import { memorySamples } from '../../fixtures/quantization/memory-samples.js'
@@ -111,4 +111,42 @@ test('both models see the same held-out samples, one after the other', async t =
   t.same(seen, ['f0', 'i0', 'f1', 'i1'])
   await t.rejects(judgeAccuracy({ ...options, judging: { output: 'z' } }), { code: 'ERR_QUANT_OUTPUT' })
   await t.rejects(judgeAccuracy({ ...options, judging: {}, signal: AbortSignal.abort() }), { code: 'ERR_ABORTED' })
+})
+
+test('several models are held to one answer of float each, and one that fails leaves the others to it', async t => {
+  const seen: string[] = []
+  const session = (name: string, answer: (item: number) => Tensor): Session => ({
+    inputs: [],
+    outputs: [{ name: 'y', dtype: 'float32', shape: [1, 2] }],
+    infer: async feeds => {
+      seen.push(`${name}${feeds.x!.data[0]}`)
+      return { y: answer(Number(feeds.x!.data[0])) }
+    },
+    close: async () => {},
+  })
+  const dies = (item: number): Tensor => {
+    if (item === 1) throw new Error('out of memory')
+    return first
+  }
+  const options = {
+    float: session('f', () => first),
+    samples: memorySamples([{ x: row(0) }, { x: row(1) }, { x: row(2) }], [0, 0, 0]),
+    judging: {},
+    settings: { metric: 'auto', max_drop: 0.01 } as const,
+  }
+  const models = [
+    { session: session('a', () => second) },
+    { session: session('b', dies) },
+    { session: session('c', () => first), subject: 'the third' },
+  ]
+  const outcomes = await judgeAll({ ...options, models })
+  t.same(seen, ['f0', 'a0', 'b0', 'c0', 'f1', 'a1', 'b1', 'c1', 'f2', 'a2', 'c2'])
+  t.match(outcomes, [
+    { kind: 'judged', judgement: { items: 3, float: 1, int8: 0 } },
+    { kind: 'failed', error: { message: 'out of memory' } },
+    { kind: 'judged', judgement: { items: 3, float: 1, int8: 1, sentence: /the third/ } },
+  ])
+  seen.length = 0
+  await judgeAll({ ...options, models: [{ session: session('b', () => dies(1)) }] })
+  t.same(seen, ['f0', 'b0'], 'where nobody is left to judge, nothing more is asked')
 })
