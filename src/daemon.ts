@@ -22,6 +22,7 @@ import { judgeJob } from './gateway/jobs/judge-job.js'
 import { judgeStale } from './gateway/jobs/judge-stale.js'
 import { requantizeJob } from './gateway/jobs/requantize-job.js'
 import { fetchBundle } from './gateway/models/fetch-bundle.js'
+import type { Computing } from './gateway/models/model-sessions.js'
 import { followOpenvino } from './gateway/models/openvino-devices.js'
 import { ModelRegistry } from './gateway/models/registry.js'
 import { ServingDevices } from './gateway/models/serving-devices.js'
@@ -87,7 +88,6 @@ export async function startDaemon(first: Config, { reload = () => loadConfig(und
     const journal = opened(await JournalThread.open({ path: join(config.state_dir, 'journal.db') }), thread => thread.close())
     const hardware = opened(await Hardware.discover(config, signal === undefined ? {} : { signal }), found => found.close())
     const { cpu, spec } = processor(hardware)
-    const threads = config.workers.threads || Math.max(1, Math.floor(availableParallelism() / 2))
     const worker = opened(
       await startDeviceWorker({ device: cpu.id, memoryMiB: config.workers.memory_mb, heartbeatS: config.workers.heartbeat_s }),
       started => started.close(),
@@ -108,7 +108,7 @@ export async function startDaemon(first: Config, { reload = () => loadConfig(und
       new ModelRegistry({
         store,
         devices,
-        threads,
+        computing: computing(config),
         memoryMiB: config.jobs.memory_mb,
         goldenRequest: model => goldenRequest(capture, model),
       }),
@@ -253,6 +253,12 @@ function processor(hardware: Hardware): { readonly cpu: Device; readonly spec: D
     })
   }
   return { cpu, spec }
+}
+
+function computing({ serving, workers }: Config): Computing {
+  const cores = availableParallelism()
+  const threads = { latency: workers.threads || Math.max(1, Math.floor(cores / 2)), throughput: workers.threads || cores }
+  return { hint: serving.hint, threads }
 }
 
 function servingLimits({ serving }: Config): ServingLimits {

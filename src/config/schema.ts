@@ -115,12 +115,21 @@ export const Config = z.strictObject({
       queue_mb: restarts(z.number().min(1).default(128), 'nothing', 'MiB of request bytes waiting'),
       per_caller: restarts(z.int().min(1).default(64), 'nothing', 'requests of one caller, waiting or running'),
       max_payload_mb: restarts(z.number().min(0.01).max(256).default(16), 'mqtt', 'MiB of one request'),
+      hint: restarts(
+        z.enum(['latency', 'throughput']).default('latency'),
+        'worker',
+        'latency: all threads for one inference; throughput: several inferences of a model side by side, where its engine can (openvino); model.json may say otherwise',
+      ),
       timeout_s: restarts(z.number().min(0.1).default(30), 'nothing', 'seconds an inference may take before its device counts as faulty'),
     })
     .prefault({}),
   workers: z
     .strictObject({
-      threads: restarts(z.int().min(0).max(256).default(0), 'worker', 'threads of one inference; 0 = half of the cores, at least 1'),
+      threads: restarts(
+        z.int().min(0).max(256).default(0),
+        'worker',
+        'threads of a model: of one inference, or with the hint throughput of all that run side by side; 0 = half of the cores, at least 1, with throughput all',
+      ),
       memory_mb: restarts(
         z.number().min(64).default(1024),
         'worker',

@@ -8,7 +8,7 @@ import type { Device } from '../hardware/device.js'
 export type Verdict = { readonly ok: true } | { readonly ok: false; readonly reason: string }
 
 export interface OpenOptions {
-  /** Threads inside one inference; at least 1. */
+  /** Threads that the session computes with, at least 1: all for one inference, or with the throughput hint shared among those that run side by side. */
   readonly threads: number
   /** Optimizer level; 'all' serves, 'disabled' is the plain reference. Engines without levels ignore it. */
   readonly optimization?: 'disabled' | 'basic' | 'extended' | 'all'
@@ -25,7 +25,7 @@ export interface OpenOptions {
   readonly device?: string
   /** Type in which a float model is computed, where the engine has a choice; int8 layers are not touched. Default float32. */
   readonly precision?: 'float32' | 'bfloat16' | 'float16'
-  /** One inference as fast as it can be, or as many a second. Default latency. */
+  /** One inference as fast as it can be, or as many a second: then `Session.parallel` tells how many run side by side. Engines without a choice ignore it. Default latency. */
   readonly hint?: 'latency' | 'throughput'
   /** Where the engine keeps what it compiled, if it can: the next `open` is faster. */
   readonly cacheFolder?: string
@@ -49,6 +49,8 @@ export interface ExecutedNode {
 export interface Session {
   readonly inputs: readonly TensorSpec[]
   readonly outputs: readonly TensorSpec[]
+  /** Inferences that run side by side; each answers as it would alone. Absent = 1. */
+  readonly parallel?: number
   /** Runs one batch; `wanted` limits the outputs. @throws ERR_ENGINE_INFER with the engine's own text; ERR_ENGINE_FEED for missing or mistyped inputs */
   infer(feeds: Readonly<Record<string, Tensor>>, wanted?: readonly string[]): Promise<Readonly<Record<string, Tensor>>>
   /** What each node took in the last inference and by which kernel; of sessions opened with `profile`, on engines that can tell. */

@@ -84,6 +84,12 @@ export const Manifest = z.strictObject({
   max_drop: z.number().min(0).max(1).default(0.01).describe('share of the metric that int8 may lose'),
   drop: z.enum(['absolute', 'relative']).optional().describe('how max_drop is meant for metrics between 0 and 1; default: absolute'),
   batch: z.int().min(1).max(256).default(1).describe('requests that one inference may carry; 1 = off'),
+  hint: z
+    .enum(['latency', 'throughput'])
+    .optional()
+    .describe(
+      'latency: all threads for one inference; throughput: several inferences side by side, where the engine can; default: serving.hint of the gateway',
+    ),
   durability: z.enum(['none', 'broker', 'journal']).default('journal').describe('what a QoS 1 request survives'),
   order: z.enum(['any', 'strict']).default('any'),
   capture: CaptureSettings.prefault({}),

@@ -91,7 +91,7 @@ function compile(core: Core, path: string, options: OpenOptions): OpenvinoSessio
     const compiled: [Pointer | null] = [null]
     const variadic = pairs.flatMap(text => ['const char *', text])
     library.check('ov_core_compile_model', pointer, model, device, pairs.length, compiled, ...variadic)
-    return new OpenvinoSession(core, { model, compiled: compiled[0]! })
+    return new OpenvinoSession(core, { model, compiled: compiled[0]!, hint })
   } finally {
     library.call('ov_model_free', model)
   }

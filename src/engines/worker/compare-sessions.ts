@@ -6,7 +6,8 @@ const usualWarmUps = 3
 
 /**
  * Times the models in turn on one request: microseconds of inference alone, `times[k][round]` for model k. Rounds are paired; who begins changes from
- * round to round, so that what follows a neighbour is shared fairly. Requests of these models wait between single inferences, not for the whole.
+ * round to round, so that what follows a neighbour is shared fairly. A session that runs several inferences side by side is asked for that many at once, and
+ * the time is divided by their number: what it takes from the device for one. Requests of these models wait between single rounds, not for the whole.
  */
 export async function compareSessions(
   models: readonly ServedModel[],
@@ -19,9 +20,11 @@ export async function compareSessions(
       const k = (turn + Math.max(0, round)) % models.length
       const model = models[k]!
       const us = await model.queue.exclusive(async () => {
+        const { parallel = 1 } = model.session
         const start = performance.now()
-        await model.session.infer(feeds[k]!)
-        return (performance.now() - start) * 1000
+        if (parallel === 1) await model.session.infer(feeds[k]!)
+        else await Promise.all(Array.from({ length: parallel }, () => model.session.infer(feeds[k]!)))
+        return ((performance.now() - start) * 1000) / parallel
       })
       if (round >= 0) times[k]!.push(Math.round(us * 10) / 10)
     }

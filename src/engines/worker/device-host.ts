@@ -51,9 +51,9 @@ export class DeviceHost {
     const former = this.#models.get(request.key)
     this.#models.set(request.key, model)
     await former?.close()
-    const { inputs, outputs } = model.session
+    const { inputs, outputs, parallel = 1 } = model.session
     const rssMiB = residentMiB()
-    return { inputs, outputs, loadMs: Math.round(performance.now() - start), rssMiB, memoryMiB: Math.max(0, rssMiB - before) }
+    return { inputs, outputs, parallel, loadMs: Math.round(performance.now() - start), rssMiB, memoryMiB: Math.max(0, rssMiB - before) }
   }
 
   async #close(key: string): Promise<void> {

@@ -25,22 +25,26 @@ interface Waiting {
 }
 
 /**
- * One inference at a time on one session, first come first served. With `maxBatch` above 1 and a free batch axis, what waits behind a request and fits it
- * shares its inference. Nothing ever waits for company: a request alone is run alone.
+ * As many inferences at a time on one session as it runs side by side, first come first served. With `maxBatch` above 1 and a free batch axis, what waits
+ * behind a request and fits it shares its inference. Nothing ever waits for company: a request alone is run alone.
  */
 export class InferenceQueue {
   readonly #session: Session
   readonly #waiting: (Waiting | (() => Promise<void>))[] = []
+  readonly #parallel: number
+  /** Inferences, or exclusive work, that run. */
+  readonly #running = new Set<Promise<void>>()
   #maxBatch: number
-  #running = false
+  #draining = false
 
   constructor(session: Session, maxBatch: number) {
     this.#session = session
+    this.#parallel = session.parallel ?? 1
     this.#maxBatch = isBatchable(session) ? maxBatch : 1
   }
 
   get length(): number {
-    return this.#waiting.length + (this.#running ? 1 : 0)
+    return this.#waiting.length + this.#running.size
   }
 
   /** @throws what the session throws; a request whose companions are at fault is run again alone */
@@ -55,19 +59,31 @@ export class InferenceQueue {
 
   #push(item: Waiting | (() => Promise<void>)): void {
     this.#waiting.push(item)
-    if (!this.#running) void this.#drain()
+    if (!this.#draining) void this.#drain()
   }
 
   async #drain(): Promise<void> {
-    this.#running = true
+    this.#draining = true
     while (this.#waiting.length > 0) {
+      const room = typeof this.#waiting[0] === 'function' ? 1 : this.#parallel
+      if (this.#running.size >= room) {
+        await Promise.race(this.#running)
+        continue
+      }
       // A turn of the event loop lets in what arrived during the last inference.
       if (this.#maxBatch > 1) await nextTurn()
       const next = this.#waiting.shift()!
-      if (typeof next === 'function') await next()
-      else await this.#run([next, ...this.#companions(next)])
+      if (typeof next === 'function') await this.#track(next())
+      else void this.#track(this.#run([next, ...this.#companions(next)]))
     }
-    this.#running = false
+    this.#draining = false
+  }
+
+  /** Counts `work`, which does not reject, as running until it ends. */
+  #track(work: Promise<void>): Promise<void> {
+    const tracked = work.then(() => void this.#running.delete(tracked))
+    this.#running.add(tracked)
+    return tracked
   }
 
   #companions(first: Waiting): Waiting[] {

@@ -2,8 +2,8 @@ import type { Manifest } from '../../samples/manifest.js'
 import type { ContentType } from '../../samples/request.js'
 import type { OpenOptions, TensorSpec } from '../engine.js'
 
-/** What tells two sessions of one model file apart on an engine that has several devices and precisions. */
-export type EngineOptions = Pick<OpenOptions, 'device' | 'precision' | 'cacheFolder'>
+/** What tells two sessions of one model file apart on an engine that has several devices, precisions and ways to share its threads. */
+export type EngineOptions = Pick<OpenOptions, 'device' | 'precision' | 'hint' | 'cacheFolder'>
 
 /**
  * What the daemon asks a device worker (one process per device) over `process/` frames. `meta` of a request frame is one of these with
@@ -22,11 +22,18 @@ export interface DeviceWorkerCalls {
       modelName: string
       version: string
       threads: number
-      /** Device, precision and cache of engines that have several. */
+      /** Device, precision, hint and cache of engines that have several. */
       options?: EngineOptions
     }
-    /** `memoryMiB`: resident memory that opening added to the process. */
-    response: { inputs: readonly TensorSpec[]; outputs: readonly TensorSpec[]; loadMs: number; rssMiB: number; memoryMiB: number }
+    /** `parallel`: inferences that run side by side. `memoryMiB`: resident memory that opening added to the process. */
+    response: {
+      inputs: readonly TensorSpec[]
+      outputs: readonly TensorSpec[]
+      parallel: number
+      loadMs: number
+      rssMiB: number
+      memoryMiB: number
+    }
   }
   close: { request: { key: string }; response: Record<string, never> }
   /** Decodes the body, infers, encodes. `confidence`: margin between the best two classes of a classifier (0..1), for the capture rule. */
@@ -44,7 +51,8 @@ export interface DeviceWorkerCalls {
   }
   /**
    * Times the sessions in turn, `rounds` times each, on the request in the body; used when the device is otherwise idle. Microseconds of inference alone,
-   * `times[k][round]` for `keys[k]`; rounds are paired. `warmUps`: inferences of each before they count, 3 when absent.
+   * `times[k][round]` for `keys[k]`; rounds are paired. A session that runs several side by side runs that many in a round, and the time is that of a round
+   * by their number. `warmUps`: inferences of each before they count, 3 when absent.
    */
   compare: {
     request: { keys: readonly string[]; rounds: number; warmUps?: number; contentType: ContentType; jsonLength?: number }

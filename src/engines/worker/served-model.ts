@@ -40,7 +40,7 @@ export class ServedModel {
     this.queue = new InferenceQueue(session, request.manifest.batch)
   }
 
-  /** Opens and runs once on zeros: kernels are prepared and memory is laid out before the first request. @throws ERR_ENGINE_OPEN, ERR_ENGINE_UNKNOWN */
+  /** Opens and runs once on zeros, wherever it may run side by side: kernels are prepared and memory is laid out before the first request. @throws ERR_ENGINE_OPEN, ERR_ENGINE_UNKNOWN */
   static async open(request: OpenRequest): Promise<ServedModel> {
     const session = await engineNamed(request.engine).open(request.artifact, { threads: request.threads, ...request.options })
     const model = new ServedModel(request, session)
@@ -52,7 +52,8 @@ export class ServedModel {
     const { manifest, modelName, version } = this.#request
     if (Object.values(manifest.inputs).some(preprocessing => preprocessing.from === 'image')) await loadImages()
     try {
-      await this.session.infer(zeroFeeds(this.session, manifest))
+      const zeros = zeroFeeds(this.session, manifest)
+      await Promise.all(Array.from({ length: this.session.parallel ?? 1 }, () => this.session.infer(zeros)))
     } catch (error) {
       // Zeros of guessed sizes are no input that every model must take.
       log.info({ model: modelName, version, reason: errorMessage(error).slice(0, 200) }, 'not warmed up: the model takes no zeros')

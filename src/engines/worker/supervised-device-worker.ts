@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { errorCode, errorMessage, QuantdError } from '../../errors.js'
 import { logger } from '../../log.js'
 import type { BackOff } from '../../process/back-off.js'
@@ -27,6 +28,9 @@ const reopenLimitMs = 120_000
 /** A model that takes the process with it so often in a row while it loads is not opened again. */
 const maxDeathsOfOpening = 3
 
+/** Threads of libuv: those that wait for inferences side by side, and its usual four for pictures and files. */
+const poolThreads = availableParallelism() + 4
+
 interface OpenModel {
   readonly request: DeviceWorkerCalls['open']['request']
   deaths: number
@@ -45,7 +49,8 @@ export async function startDeviceWorker({
   const name = `worker of ${device}`
   const supervisor = new Supervisor({
     name,
-    start: () => startChild({ entry: new URL('./entry.js', import.meta.url), name, env }),
+    start: () =>
+      startChild({ entry: new URL('./entry.js', import.meta.url), name, env: { UV_THREADPOOL_SIZE: String(poolThreads), ...env } }),
     prepare: request => reopenAll({ device, open, request }),
     backOff: backOff ?? workerBackOff,
     heartbeatMs: heartbeatS * 1000,

@@ -10,6 +10,8 @@ export interface LiveSessionFields {
   readonly key: string
   /** Id of the device whose worker has it open. */
   readonly device: string
+  /** Inferences that its worker runs side by side. */
+  readonly parallel: number
   readonly figures: OpenFigures
   readonly isOpen: () => boolean
   readonly close: () => Promise<void>
@@ -20,6 +22,7 @@ export class LiveSession {
   readonly version: string
   readonly key: string
   readonly device: string
+  readonly parallel: number
   readonly figures: OpenFigures
   readonly #isOpen: () => boolean
   readonly #close: () => Promise<void>
@@ -27,10 +30,11 @@ export class LiveSession {
   #retired: Promise<void> | undefined
   #free: (() => void) | undefined
 
-  constructor({ version, key, device, figures, isOpen, close }: LiveSessionFields) {
+  constructor({ version, key, device, parallel, figures, isOpen, close }: LiveSessionFields) {
     this.version = version
     this.key = key
     this.device = device
+    this.parallel = parallel
     this.figures = figures
     this.#isOpen = isOpen
     this.#close = close

@@ -6,7 +6,7 @@ import type { LiveSession } from './live-session.js'
 import type { ModelEvent } from './model.js'
 import { type ModelEntry, recordOf } from './model-entry.js'
 import { requireVersion } from './model-refusals.js'
-import { ModelSessions } from './model-sessions.js'
+import { type Computing, ModelSessions } from './model-sessions.js'
 import { Mutex } from './mutex.js'
 import type { ServingDevices } from './serving-devices.js'
 import { ModelTable, type StoredModel } from './stored-model.js'
@@ -17,8 +17,7 @@ const log = logger('gateway/models')
 export interface LoadedModelsOptions {
   readonly store: StateStore
   readonly devices: ServingDevices
-  /** Threads of one inference. */
-  readonly threads: number
+  readonly computing: Computing
 }
 
 /** The models in memory, each with its row in the store, its files, its open sessions and its mutex; and who is told when one changes. */

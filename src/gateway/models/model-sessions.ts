@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import type { OpenOptions } from '../../engines/engine.js'
 import type { DeviceWorkerCalls } from '../../engines/worker/protocol.js'
 import { errorMessage } from '../../errors.js'
 import { logger } from '../../log.js'
@@ -15,17 +16,27 @@ const openLimitMs = 120_000
 const inferLimitMs = 60_000
 const closeLimitMs = 30_000
 
+type Hint = NonNullable<OpenOptions['hint']>
+
+/** How sessions use the processor. */
+export interface Computing {
+  /** Of models whose model.json has no word on it. */
+  readonly hint: Hint
+  /** Threads of a session, by its hint. */
+  readonly threads: Readonly<Record<Hint, number>>
+}
+
 /** The versions of one model that are open, each in the worker of its device. Who opens and drops holds the model's mutex; holding a session needs none. */
 export class ModelSessions {
   readonly #devices: ServingDevices
-  readonly #threads: number
+  readonly #computing: Computing
   readonly #open = new Map<string, LiveSession>()
   readonly #closing = new Set<Promise<void>>()
   readonly #figures = new Map<string, OpenFigures>()
 
-  constructor({ devices, threads }: { readonly devices: ServingDevices; readonly threads: number }) {
+  constructor({ devices, computing }: { readonly devices: ServingDevices; readonly computing: Computing }) {
     this.#devices = devices
-    this.#threads = threads
+    this.#computing = computing
   }
 
   get(version: string): LiveSession | undefined {
@@ -54,10 +65,12 @@ export class ModelSessions {
     const serving = this.#device(device, { name, version })
     const { worker } = serving
     const key = `${name}@${version}#${randomUUID().slice(0, 8)}`
-    const options = engineOptions(serving, precision)
+    const hint = manifest.hint ?? this.#computing.hint
+    const options = { ...engineOptions(serving, precision), hint }
+    const threads = this.#computing.threads[hint]
     const { meta: facts } = await worker.call(
       'open',
-      { key, engine, artifact: path, manifest, modelName: name, version, threads: this.#threads, options },
+      { key, engine, artifact: path, manifest, modelName: name, version, threads, options },
       { timeoutMs: openLimitMs },
     )
     const figures = { ms: facts.loadMs, memoryMiB: facts.memoryMiB }
@@ -65,6 +78,7 @@ export class ModelSessions {
       version,
       key,
       device,
+      parallel: facts.parallel,
       figures,
       isOpen: () => worker.holds(key),
       close: () => this.#close(serving, key),

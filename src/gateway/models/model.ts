@@ -66,6 +66,8 @@ export interface Route {
   readonly version: string
   readonly key: string
   readonly device: string
+  /** Inferences of it that the device runs side by side. */
+  readonly parallel: number
 }
 
 export type ModelEvent =

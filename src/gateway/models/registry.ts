@@ -19,6 +19,7 @@ import { LoadedModels } from './loaded-models.js'
 import type { FloatForm, ModelEvent, ModelRecord, Models, Route, VersionRecord, VersionSource } from './model.js'
 import { type ModelEntry, publicVersion, recordOf } from './model-entry.js'
 import { notOpen, notReady, otherModel, refusedVersion, requireVersion } from './model-refusals.js'
+import type { Computing } from './model-sessions.js'
 import { restore } from './restore.js'
 import type { ServingDevice, ServingDevices } from './serving-devices.js'
 import { openStandIn, prepareStandIn, standInOf } from './stand-in.js'
@@ -32,8 +33,7 @@ export interface ModelRegistryOptions {
   readonly store: StateStore
   /** Who serves; devices may be added later. */
   readonly devices: ServingDevices
-  /** Threads of one inference. */
-  readonly threads: number
+  readonly computing: Computing
   /** Limit of the process that reads a model for the first time. */
   readonly memoryMiB: number
   /** A request that the model has answered before, for the check of a new version; undefined when none was captured. */
@@ -256,7 +256,7 @@ export class ModelRegistry implements Models {
     const own = wanted === undefined ? undefined : entry.sessions.get(wanted)
     const session = version === undefined ? this.#answering(entry, own, avoid) : own
     if (session === undefined) throw wanted === active ? notReady(entry) : notOpen(entry, wanted)
-    const route = { model: name, version: session.version, key: session.key, device: session.device }
+    const route = { model: name, version: session.version, key: session.key, device: session.device, parallel: session.parallel }
     return { route, manifest, release: session.hold() }
   }
 

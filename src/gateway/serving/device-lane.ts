@@ -10,8 +10,8 @@ export interface Waiting extends Queued {
   readonly request: InferRequest
   /** One at a time per model, in order of arrival. */
   readonly strict: boolean
-  /** Requests that one inference of the model may carry. */
-  readonly batch: number
+  /** Requests that the model's session may have in work: those of one inference, times the inferences that run side by side. */
+  readonly atOnce: number
   /** Monotonic milliseconds. */
   readonly arrived: number
   /** True once its worker died under it. */
@@ -43,7 +43,7 @@ interface Ready {
 /** What an engine says when it fails, out of memory for one; whether the request is at fault is seen where it is answered next. */
 const deviceFaults: ReadonlySet<string> = new Set(['ERR_ENGINE_INFER', 'ERR_ENGINE_CLOSED', 'ERR_WORKER_KEY'])
 
-/** Inferences that a worker holds at once: the next one's bytes are there when the last one ends. A model that batches gets two batches. */
+/** What a worker holds, by what it has in work: the next one's bytes are there when the last one ends. A model that batches gets two batches. */
 const inWorker = 2
 
 /**
@@ -102,8 +102,8 @@ export class DeviceLane {
     }
   }
 
-  #mayStart({ request, strict, batch }: Waiting): boolean {
-    return this.#inFlight < inWorker * batch && !(strict && this.#busyStrict.has(request.model))
+  #mayStart({ request, strict, atOnce }: Waiting): boolean {
+    return this.#inFlight < inWorker * atOnce && !(strict && this.#busyStrict.has(request.model))
   }
 
   #start(waiting: Waiting): void {

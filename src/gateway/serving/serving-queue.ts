@@ -3,7 +3,7 @@ import type { DeviceWorker } from '../../engines/worker/device-worker.js'
 import { errorCode } from '../../errors.js'
 import { logger } from '../../log.js'
 import { type Clock, systemClock } from '../../time.js'
-import type { Models } from '../models/model.js'
+import type { Models, Route } from '../models/model.js'
 import { Refusal, toWireError, type WireError } from '../wire-errors.js'
 import { DeviceLane, type Waiting } from './device-lane.js'
 import { LatencyWindow } from './latency-window.js'
@@ -58,9 +58,9 @@ export class ServingQueue implements Serving {
 
   infer(request: InferRequest): Promise<InferOutcome> {
     this.#counts.received += 1
-    let device: string
+    let route: Route
     try {
-      device = this.#door(request)
+      route = this.#door(request)
     } catch (error) {
       return Promise.resolve(this.#refusal(request, error))
     }
@@ -73,7 +73,7 @@ export class ServingQueue implements Serving {
         flow: strict ? `model ${request.model}` : request.caller,
         priority: strict ? 1 : request.priority,
         strict,
-        batch,
+        atOnce: batch * route.parallel,
         bytes: request.body.byteLength,
         arrived: this.#clock.now(),
         retry: false,
@@ -82,7 +82,7 @@ export class ServingQueue implements Serving {
           resolve(outcome)
         },
       }
-      this.#lane(device).push(waiting)
+      this.#lane(route.device).push(waiting)
       this.#armSweep()
     })
   }
@@ -127,8 +127,8 @@ export class ServingQueue implements Serving {
     return () => this.#listeners.delete(listener)
   }
 
-  /** The device that the request would go to. @throws Refusal */
-  #door(request: InferRequest): string {
+  /** Where the request would go. @throws Refusal */
+  #door(request: InferRequest): Route {
     const limits = this.#options.limits()
     const { byteLength } = request.body
     if (this.#draining) throw new Refusal('NOT_READY', 'ERR_SERVING_DRAINING', 'the gateway takes no new requests', { retryAfterMs: 1000 })
@@ -155,7 +155,7 @@ export class ServingQueue implements Serving {
         details: { queue: limits.queue, queueBytes: limits.queueBytes },
         retryAfterMs: this.#retryAfterMs(queued),
       })
-    return held.route.device
+    return held.route
   }
 
   /** About when half of `ahead` requests will be done at the present rate. */

@@ -54,6 +54,35 @@ test('precision, hint and cache folder reach OpenVINO', withoutOpenvino, async t
   }
 })
 
+const row = (k: number) =>
+  ({
+    x: { dtype: 'float32', shape: [2, 3], data: Float32Array.from({ length: 6 }, (_, i) => i - k) },
+    k: { dtype: 'int64', shape: [], data: BigInt64Array.of(BigInt(k)) },
+  }) as const
+
+test('with the throughput hint inferences run side by side, and each answers as it would alone', withoutOpenvino, async t => {
+  const alone = await openvinoEngine.open(small, { threads: 1 })
+  t.equal(alone.parallel, 1)
+  const session = await openvinoEngine.open(small, { threads: 2, hint: 'throughput' })
+  t.equal(session.parallel, 2, 'a stream for each thread')
+  const asked = Array.from({ length: 12 }, (_, k) => k)
+  const answers = await Promise.all(asked.map(k => session.infer(row(k))))
+  for (const k of asked) t.strictSame(answers[k], await alone.infer(row(k)))
+  await alone.close()
+  await session.close()
+})
+
+test('a session is closed after what it was asked before, and takes nothing more', withoutOpenvino, async t => {
+  const session = await openvinoEngine.open(small, { threads: 2, hint: 'throughput' })
+  const asked = Array.from({ length: 6 }, (_, k) => session.infer(row(k)))
+  const wrong = session.infer(row(1), ['nope'])
+  const closing = session.close()
+  await t.rejects(session.infer(row(1)), { code: 'ERR_ENGINE_CLOSED' })
+  await t.rejects(wrong, { code: 'ERR_ENGINE_INFER', message: /nope/ })
+  t.equal((await Promise.all(asked)).length, 6)
+  await closing
+})
+
 test('what OpenVINO says of a device that is not there comes with the error', withoutOpenvino, async t => {
   await t.rejects(openvinoEngine.open(small, { threads: 1, device: 'NOPE' }), { code: 'ERR_ENGINE_OPEN', message: /NOPE/ })
 })

@@ -107,3 +107,36 @@ test('exclusive work runs between inferences, and its failure is its own', async
   t.strictSame(values((await after).outputs), [6])
   t.strictSame(batches, [1, 2, 1])
 })
+
+test('a session that runs two side by side gets two at a time, exclusive work none beside it', async t => {
+  let now = 0
+  const most: number[] = []
+  const session: Session = {
+    ...doubler().session,
+    parallel: 2,
+    infer: async ({ x: fed = x([]) }) => {
+      now += 1
+      most.push(now)
+      await new Promise(setImmediate)
+      now -= 1
+      if ((fed.data as Float32Array).includes(13)) throw new QuantdError('ERR_ENGINE_INFER', 'unlucky')
+      return { y: fed }
+    },
+  }
+  const queue = new InferenceQueue(session, 1)
+  const ask = (value: number) => queue.infer({ x: x([value]) }, ['y'])
+  const before = [1, 13, 3].map(ask)
+  const exclusive = queue.exclusive(async () => {
+    await new Promise(setImmediate)
+    t.equal(now, 0)
+  })
+  const after = [4, 5, 6].map(ask)
+  t.equal(queue.length, 7)
+  const [settled] = await Promise.all([Promise.allSettled([...before, ...after]), exclusive])
+  t.same(
+    settled.map(outcome => (outcome.status === 'fulfilled' ? values(outcome.value.outputs) : 'refused')),
+    [[1], 'refused', [3], [4], [5], [6]],
+  )
+  t.equal(Math.max(...most), 2)
+  t.equal(queue.length, 0)
+})

@@ -56,7 +56,7 @@ class FakeClock implements Clock {
   sleep = systemClock.sleep
 }
 
-function models(manifest: object = {}): Models & { held: number } {
+function models(manifest: object = {}, parallel = 1): Models & { held: number } {
   const known = new Set(['m', 'n'])
   const double = {
     held: 0,
@@ -67,16 +67,16 @@ function models(manifest: object = {}): Models & { held: number } {
       const release = () => {
         double.held -= 1
       }
-      return { route: { model, version, key: `${model}@${version}`, device: 'cpu0' }, manifest: {}, release }
+      return { route: { model, version, key: `${model}@${version}`, device: 'cpu0', parallel }, manifest: {}, release }
     },
   }
   return double as unknown as Models & { held: number }
 }
 
-function serve(given: { limits?: Partial<ServingLimits>; manifest?: object } = {}) {
+function serve(given: { limits?: Partial<ServingLimits>; manifest?: object; parallel?: number } = {}) {
   const worker = new HeldWorker()
   const clock = new FakeClock()
-  const held = models(given.manifest)
+  const held = models(given.manifest, given.parallel)
   const serving = new ServingQueue({ models: held, worker: () => worker, limits: () => ({ ...defaultLimits, ...given.limits }), clock })
   let count = 0
   const infer = (more: Partial<InferRequest> = {}): Promise<InferOutcome> => {
@@ -131,6 +131,12 @@ test('a model that batches keeps two batches in the worker', async t => {
   const { worker, infer } = serve({ manifest: { batch: 4 } })
   for (let index = 0; index < 20; index += 1) void infer()
   t.equal(worker.calls.length, 8)
+})
+
+test('a session that runs several inferences side by side has as many in the worker, and as many ready behind them', async t => {
+  const { worker, infer } = serve({ parallel: 3 })
+  for (let index = 0; index < 20; index += 1) void infer()
+  t.equal(worker.calls.length, 6)
 })
 
 test('strict order means one at a time, in order of arrival whatever the priority', async t => {
