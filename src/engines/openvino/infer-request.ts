@@ -108,8 +108,10 @@ export class InferRequest {
       const bytes = Number(library.out<number | bigint>('ov_tensor_get_byte_size', tensor))
       const dtype = types.dtypeOf(library.out<number>('ov_tensor_get_element_type', tensor))! as NumericDType
       const { array } = dtypes[dtype]
-      const memory = bytes === 0 ? new ArrayBuffer(0) : library.view(library.out<Pointer>('ov_tensor_data', tensor), bytes)
-      return { dtype, shape: sizes, data: new array(memory.slice(0)) }
+      // Memory that is not filled with zeros first: of a large answer that would take longer than its copy.
+      const copy = Buffer.allocUnsafeSlow(bytes)
+      if (bytes > 0) copy.set(new Uint8Array(library.view(library.out<Pointer>('ov_tensor_data', tensor), bytes)))
+      return { dtype, shape: sizes, data: new array(copy.buffer) }
     } finally {
       library.call('ov_tensor_free', tensor)
     }
