@@ -4,9 +4,9 @@ import { loadConfig } from '../config/load.js'
 import type { ConfigProblem } from '../config/problems.js'
 import type { Config } from '../config/schema.js'
 import { QuantdError } from '../errors.js'
+import { formatTable } from '../quantization/report/text-table.js'
 import type { CliContext } from './context.js'
 import { print } from './gateway-command.js'
-import { formatTable } from './output/table.js'
 
 interface Options {
   readonly config?: string

@@ -1,9 +1,9 @@
 import { Command } from 'commander'
 import { Hardware } from '../hardware/hardware.js'
+import { formatTable } from '../quantization/report/text-table.js'
 import { configOf, findControlSocket, type GatewayOptions } from './client/open-gateway.js'
 import type { CliContext } from './context.js'
 import { print, withGateway, withGatewayOptions } from './gateway-command.js'
-import { formatTable } from './output/table.js'
 
 interface Row {
   readonly id?: unknown

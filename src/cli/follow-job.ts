@@ -1,8 +1,8 @@
 import type { Job } from '../gateway/jobs/job.js'
+import { formatChoice } from '../quantization/report/choice-table.js'
 import type { GatewayClient } from './client/gateway-client.js'
 import type { CliContext } from './context.js'
 import { exitCodeOfJob } from './exit-code.js'
-import { formatChoice } from './output/choice-table.js'
 import { ProgressBar } from './output/progress-bar.js'
 
 /** Shows a job's progress on stderr until it ends, and sets the exit code by how it did. An interrupted wait leaves the job running, and says so. */

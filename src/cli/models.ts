@@ -1,8 +1,8 @@
 import { Command } from 'commander'
+import { formatTable } from '../quantization/report/text-table.js'
 import type { GatewayOptions } from './client/open-gateway.js'
 import type { CliContext } from './context.js'
 import { print, withGateway, withGatewayOptions } from './gateway-command.js'
-import { formatTable } from './output/table.js'
 
 interface Version {
   readonly version?: string

@@ -1,3 +1,5 @@
+import { choiceSentence } from './choice-sentence.js'
+import { formatChoice } from './choice-table.js'
 import { describeQuantizer, outputsOf } from './explain-layer.js'
 import type { Judgement, LayerEntry, Report } from './report.js'
 
@@ -27,6 +29,7 @@ export function formatReport(report: Report): string {
     ...awareLines(report.accuracy_aware),
     '',
     ...layerLines(report),
+    ...choiceLines(report.choice),
     '',
     `stages       ${report.stages.map(({ stage, seconds }) => `${stage} ${seconds.toFixed(2)} s`).join(', ')}`,
     `engine       ${engineText(report)}`,
@@ -81,6 +84,13 @@ function candidateLines(candidates: Report['candidates']): string[] {
     .map(({ name, snr_db, chosen }) => `${name}${snr_db === null ? '' : ` ${snr_db.toFixed(1)} dB`}${chosen ? ' (chosen)' : ''}`)
   const more = candidates.length - listedCandidates
   return [`candidates   ${candidates.length} measured: ${named.join('; ')}${more > 0 ? `; and ${more} more` : ''}`]
+}
+
+/** What every form of the model reached, and why this one answers. */
+function choiceLines(choice: Report['choice']): string[] {
+  if (choice === undefined) return []
+  const sentence = choiceSentence(choice)
+  return ['', `forms        ${sentence ?? 'nothing to choose from'}`, formatChoice(choice).trimEnd()]
 }
 
 /** What the accuracy-aware pipeline came to, and every step on the way. */

@@ -122,12 +122,15 @@ export const ChoiceEntry = z.strictObject({
   precision: z
     .enum(['int8', 'int8+float32', 'int8+bfloat16', 'int8+float16', 'float32', 'bfloat16', 'float16'])
     .describe('behind the +: what stays float is computed in'),
+  prepared: z.boolean().optional().describe('true: the float model as our passes leave it, which the engine runs as another graph'),
   scheme: z.enum(['symmetric', 'asymmetric']).nullable(),
   metric: z.string().nullable(),
   value: z.number().nullable().describe('of the metric'),
   drop: z.number().nullable(),
   ms: z.number().nullable().describe('median of one inference'),
   ratio: z.number().nullable().describe('median of paired times, against float on the reference engine'),
+  low: z.number().optional().describe('interval of that median, 95 %'),
+  high: z.number().optional(),
   load_ms: z.number().nullable(),
   memory_mib: z.number().nullable().describe('resident memory that opening it added'),
   verdict: z.enum(['reference', 'accepted', 'refused', 'unjudged', 'failed']),

@@ -134,3 +134,29 @@ test('what was tried, what it gained and what a run takes stand in a line each',
   ])
     t.ok(text.split('\n').includes(line), line)
 })
+
+test('the forms that were put side by side follow as a table, behind the sentence of why', async t => {
+  const form = {
+    device: 'cpu0',
+    engine: 'onnxruntime',
+    scheme: null,
+    metric: 'text',
+    value: 1,
+    load_ms: 9,
+    memory_mib: 9,
+    why: 'it is so',
+  } as const
+  const choice: Report['choice'] = [
+    { ...form, version: '1', precision: 'float32', drop: 0, ms: 1, ratio: 1, verdict: 'reference', chosen: false },
+    { ...form, version: '2', precision: 'int8', drop: 0.01, ms: 0.3, ratio: 0.3, verdict: 'refused', chosen: false },
+    { ...form, version: '3', precision: 'float32', prepared: true, drop: 0, ms: 0.6, ratio: 0.6, verdict: 'accepted', chosen: true },
+  ]
+  const lines = formatReport({ ...report, choice }).split('\n')
+  const at = lines.findIndex(line => line.startsWith('forms'))
+  t.equal(
+    lines[at],
+    'forms        prepared float32 on onnxruntime at 0.60 is the fastest allowed, before int8 on onnxruntime 0.30 of the time of float, refused',
+  )
+  t.match(lines[at + 1], /version +device +engine/)
+  t.match(lines[at + 4], /^\* {2}3 +cpu0 +onnxruntime +float32, prepared/)
+})

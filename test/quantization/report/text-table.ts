@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { formatTable } from '../../../src/cli/output/table.js'
+import { formatTable } from '../../../src/quantization/report/text-table.js'
 
 const columns = [
   { title: 'name', value: (row: { a: string; n?: number }) => row.a },
