@@ -23,7 +23,7 @@ export const DeviceSpec = z
     title: z.string(),
     match: z.strictObject({
       kind: z.enum(['cpu', 'fpga', 'openvino', 'vpu', 'webgpu']),
-      device: z.enum(['CPU', 'GPU', 'NPU']).optional().describe('how OpenVINO names it'),
+      device: z.enum(['CPU', 'GPU', 'NPU', 'MYRIAD']).optional().describe('how OpenVINO names it'),
       architecture: z.enum(['x64', 'arm64']).optional().describe('process.arch'),
       features: z.array(z.string()).default([]).describe('all of these instruction sets'),
       anyFeature: z.array(z.string()).default([]).describe('at least one of these, when the list is not empty'),

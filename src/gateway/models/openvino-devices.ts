@@ -1,10 +1,10 @@
-import { dirname } from 'node:path'
 import { openvinoEngine } from '../../engines/openvino/engine.js'
 import type { DeviceWorkerOptions } from '../../engines/worker/supervised-device-worker.js'
 import { startDeviceWorker } from '../../engines/worker/supervised-device-worker.js'
 import { errorMessage } from '../../errors.js'
 import type { Device } from '../../hardware/device.js'
 import type { DeviceSpec } from '../../hardware/device-spec.js'
+import { openvinoEnv } from '../../hardware/openvino/probe.js'
 import { logger } from '../../log.js'
 import type { Precision, ServingDevice, ServingDevices } from './serving-devices.js'
 
@@ -66,7 +66,7 @@ interface Start {
 }
 
 async function start({ device, spec, worker, signal }: Start): Promise<ServingDevice | undefined> {
-  const env = { OPENVINO_DIR: dirname(String(device.facts.library)) }
+  const env = openvinoEnv(device)
   try {
     return {
       device,

@@ -17,6 +17,9 @@ export interface FindLibraryOptions {
   readonly root?: string
 }
 
+/** Of the library itself, which is of no use here without the C library beside it. */
+const coreName = /^libopenvino\.so(\.[\d.]+)?$/
+
 /** `libopenvino_c.so`, or with a version behind it: the wheel has `libopenvino_c.so.2641` only. */
 const namePattern = /^libopenvino_c\.so(\.[\d.]+)?$/
 
@@ -24,14 +27,8 @@ const namePattern = /^libopenvino_c\.so(\.[\d.]+)?$/
  * OpenVINO's C library on this host: named by `OPENVINO_DIR`, set up by us, of the system, or within a Python package, in this order; undefined where there is
  * none, which is normal.
  */
-export function findOpenvino({ privateFolder, env = process.env, root = '/' }: FindLibraryOptions = {}): FoundLibrary | undefined {
-  const places: readonly (readonly [FoundLibrary['by'], readonly string[]])[] = [
-    ['OPENVINO_DIR', env.OPENVINO_DIR === undefined ? [] : insideOf(env.OPENVINO_DIR)],
-    ['state directory', privateFolder === undefined ? [] : sitePackages(privateFolder)],
-    ['system', systemFolders(root)],
-    ['python package', pythonFolders(env, root)],
-  ]
-  for (const [by, folders] of places) {
+export function findOpenvino(options: FindLibraryOptions = {}): FoundLibrary | undefined {
+  for (const [by, folders] of places(options)) {
     for (const folder of folders) {
       const name = entries(folder)
         .filter(entry => namePattern.test(entry))
@@ -40,6 +37,27 @@ export function findOpenvino({ privateFolder, env = process.env, root = '/' }: F
     }
   }
   return undefined
+}
+
+/** Folder with OpenVINO and without its C library: Python wheels have it since 2024.3, archives always. */
+export function findPackageWithoutC(options: FindLibraryOptions = {}): string | undefined {
+  return places(options)
+    .flatMap(([, folders]) => folders)
+    .find(folder => entries(folder).some(entry => coreName.test(entry)))
+}
+
+/** Folders to look into, the first that has it wins. */
+function places({
+  privateFolder,
+  env = process.env,
+  root = '/',
+}: FindLibraryOptions): readonly (readonly [FoundLibrary['by'], readonly string[]])[] {
+  return [
+    ['OPENVINO_DIR', env.OPENVINO_DIR === undefined ? [] : insideOf(env.OPENVINO_DIR)],
+    ['state directory', privateFolder === undefined ? [] : sitePackages(privateFolder)],
+    ['system', systemFolders(root)],
+    ['python package', pythonFolders(env, root)],
+  ]
 }
 
 /** An archive of OpenVINO has its libraries under runtime/lib, a Python package under libs, a private environment deeper. */

@@ -3,11 +3,19 @@ import { errorMessage, QuantdError } from '../../errors.js'
 
 /** The part of koffi that is used here: it ships no types for `require`. */
 interface Koffi {
-  load(path: string): { func(prototype: string): NativeFunction }
+  load(path: string): NativeLibrary
   struct(name: string, fields: Readonly<Record<string, string>>): unknown
+  /** A value that is given back by `free` once it is a JavaScript one. */
+  disposable(type: string, free: NativeFunction): unknown
   array(type: string, length: number): unknown
   decode(pointer: Pointer, type: unknown): unknown
   view(pointer: Pointer, bytes: number): ArrayBuffer
+}
+
+interface NativeLibrary {
+  func(prototype: string): NativeFunction
+  func(name: string, result: unknown, parameters: readonly unknown[]): NativeFunction
+  unload(): void
 }
 
 type NativeFunction = ((...values: readonly unknown[]) => unknown) & {
@@ -68,10 +76,14 @@ const prototypes = {
 } as const
 type FunctionName = keyof typeof prototypes
 
-/** Tells what went wrong in words; missing before 2023.0, where the status alone has to do. */
-const lastErrorPrototype = 'const char *ov_get_last_err_msg()'
+/** Every release has one that is older than the functions above: tells a release from before them from what is no OpenVINO. */
+const oldVersionPrototype = 'quantd_ie_version ie_c_api_version()'
+
+/** Parameters that the caller got wrong: these alone leave the text of an earlier error standing. */
+const invalidParameters = -14
 
 const structs = {
+  quantd_ie_version: { text: 'const char *' },
   quantd_ov_version: { buildNumber: 'const char *', description: 'const char *' },
   quantd_ov_devices: { devices: 'void *', size: 'size_t' },
   quantd_ov_shape: { rank: 'int64_t', dims: 'void *' },
@@ -123,10 +135,11 @@ const executedStatus = 2
 type RawProfileEntry = Omit<ProfileEntry, 'ran'> & { readonly status: number; readonly cpuUs: number }
 
 const loaded = new Map<string, OpenvinoLibrary>()
+let knownTypes = false
 
 /**
- * Loads OpenVINO's C library, once per path and process.
- * @throws ERR_OPENVINO_LOAD when the file is no such library, or one from before the C API of 2022.3
+ * Loads OpenVINO's C library, once per path and process. A file that is refused may be replaced by another, and is read anew by the next call.
+ * @throws ERR_OPENVINO_LOAD when the file is no such library, ERR_OPENVINO_VERSION when it is one from before the C API of 2022.3
  */
 export function loadOpenvino(path: string): OpenvinoLibrary {
   const known = loaded.get(path)
@@ -138,20 +151,17 @@ export function loadOpenvino(path: string): OpenvinoLibrary {
 
 function load(path: string): OpenvinoLibrary {
   const koffi = createRequire(import.meta.url)('koffi') as Koffi
-  let functions: Readonly<Record<FunctionName, NativeFunction>>
-  let lastError: (() => string | null) | undefined
-  try {
-    const native = koffi.load(path)
-    if (loaded.size === 0) for (const [name, fields] of Object.entries(structs)) koffi.struct(name, fields)
-    functions = Object.fromEntries(Object.entries(prototypes).map(([name, prototype]) => [name, native.func(prototype)])) as Record<
-      FunctionName,
-      NativeFunction
-    >
-    lastError = optional(() => native.func(lastErrorPrototype) as () => string | null)
-  } catch (error) {
-    throw new QuantdError('ERR_OPENVINO_LOAD', `'${path}': ${errorMessage(error)}`, { cause: error, details: { path } })
+  if (!knownTypes) for (const [name, fields] of Object.entries(structs)) koffi.struct(name, fields)
+  knownTypes = true
+  const native = open(koffi, path)
+  const functions = bind(native, path)
+  const lastError = lastErrorOf(koffi, native, functions.ov_free)
+  const text = (status: number) => {
+    const told = status === invalidParameters ? '' : (lastError?.()?.trim() ?? '')
+    if (told !== '') return told
+    const hint = lastError === undefined ? ' (this release of OpenVINO tells no more)' : ''
+    return `${String(functions.ov_get_error_info(status))}${hint}`
   }
-  const text = (status: number) => lastError?.()?.trim() || String(functions.ov_get_error_info(status))
   const failure = (name: FunctionName, status: number) =>
     new QuantdError('ERR_OPENVINO', `${name}: ${text(status)}`, { details: { function: name, status } })
   const check: OpenvinoLibrary['check'] = (name, ...values) => {
@@ -187,6 +197,40 @@ function load(path: string): OpenvinoLibrary {
       })),
     view: (pointer, bytes) => koffi.view(pointer, bytes),
   }
+}
+
+/** @throws ERR_OPENVINO_LOAD with the loader's own text */
+function open(koffi: Koffi, path: string): NativeLibrary {
+  try {
+    return koffi.load(path)
+  } catch (error) {
+    throw new QuantdError('ERR_OPENVINO_LOAD', `'${path}': ${errorMessage(error)}`, { cause: error, details: { path } })
+  }
+}
+
+/** @throws ERR_OPENVINO_LOAD, ERR_OPENVINO_VERSION */
+function bind(native: NativeLibrary, path: string): Readonly<Record<FunctionName, NativeFunction>> {
+  try {
+    const functions = Object.entries(prototypes).map(([name, prototype]) => [name, native.func(prototype)])
+    return Object.fromEntries(functions) as Record<FunctionName, NativeFunction>
+  } catch (error) {
+    const older = optional(() => (native.func(oldVersionPrototype)() as { readonly text: string }).text)
+    // Else the next call would get this one again, whatever file has its place by then.
+    native.unload()
+    const facts = { cause: error, details: { path } }
+    if (older === undefined)
+      throw new QuantdError('ERR_OPENVINO_LOAD', `'${path}' is not OpenVINO's C library: ${errorMessage(error)}`, facts)
+    throw new QuantdError(
+      'ERR_OPENVINO_VERSION',
+      `'${path}' is OpenVINO ${older}, which is older than 2022.3: ${errorMessage(error)}`,
+      facts,
+    )
+  }
+}
+
+/** Tells in words what went wrong last, whoever's call it was; missing up to 2023.0, where the status alone has to do. */
+function lastErrorOf(koffi: Koffi, native: NativeLibrary, free: NativeFunction): (() => string | null) | undefined {
+  return optional(() => native.func('ov_get_last_err_msg', koffi.disposable('const char *', free), []) as () => string | null)
 }
 
 function optional<T>(find: () => T): T | undefined {
