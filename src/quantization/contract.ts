@@ -59,6 +59,12 @@ export interface QuantizeRequest {
   readonly signal?: AbortSignal
 }
 
+/** One device that a model is quantized for, and what belongs to it. */
+export type QuantizeTarget = Pick<QuantizeRequest, 'spec' | 'costs' | 'target' | 'checkpoint'>
+
+/** What a request for several devices has in common. */
+export type SharedRequest = Omit<QuantizeRequest, keyof QuantizeTarget>
+
 export interface QuantizeResult {
   /** ONNX for the engine of the spec, serialized: QDQ, or with FakeQuantize for OpenVINO. */
   readonly bytes: Uint8Array

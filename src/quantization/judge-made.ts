@@ -2,7 +2,7 @@ import type { Session } from '../engines/engine.js'
 import { writeModel } from '../graph/onnx/write.js'
 import type { SampleSource } from '../samples/sample.js'
 import { type JudgedModel, type JudgeOutcome, judgeAll } from './accuracy/judge-accuracy.js'
-import type { QuantizeRequest, QuantizeResult } from './contract.js'
+import type { QuantizeResult, SharedRequest } from './contract.js'
 import { heldToCoverage } from './coverage.js'
 import type { Judgement } from './report/report.js'
 import { StageClock } from './stage-clock.js'
@@ -31,7 +31,7 @@ export interface JudgedTogether {
 }
 
 /** Holds everything that was made, and `others`, to float's answers in one run over the held-out samples. @throws as `judgeAll`; ERR_ENGINE_OPEN for float */
-export async function judgeMade(asked: QuantizeRequest, { made, others = [] }: JudgeMadeOptions): Promise<JudgedTogether> {
+export async function judgeMade(asked: SharedRequest, { made, others = [] }: JudgeMadeOptions): Promise<JudgedTogether> {
   const { engine, settings, signal, judging = {}, model } = asked
   const clock = new StageClock(asked)
   clock.start('judge')

@@ -3,7 +3,7 @@ import type { ObserveBasis } from './basis.js'
 import { buildReport } from './build-report.js'
 import { type Calibration, calibrate, weightRangeOf } from './calibrate.js'
 import { CandidateMaker } from './candidate.js'
-import type { QuantizeRequest, QuantizeResult } from './contract.js'
+import type { QuantizeRequest, QuantizeResult, QuantizeTarget, SharedRequest } from './contract.js'
 import { hashCosts } from './costs/cost-table.js'
 import { judgedResult, judgeMade, type Made, type MakeOutcome } from './judge-made.js'
 import { searchCandidates } from './search/search.js'
@@ -28,16 +28,12 @@ export async function quantize(asked: QuantizeRequest): Promise<QuantizeResult> 
   return result!
 }
 
-/** One device that a model is quantized for, and what belongs to it. */
-export type QuantizeTarget = Pick<QuantizeRequest, 'spec' | 'costs' | 'target' | 'checkpoint'>
-
 /**
  * The same for several devices, each with a result of its own, in order; those with the same range of weights share import, placement and one pass over the
  * samples, and all of them one run of the judge over the held-out samples. What is shared is in the times of the first.
- * @param asked what is a target's own is not looked at
  * @throws as `quantize`
  */
-export async function quantizeForAll(asked: QuantizeRequest, targets: readonly QuantizeTarget[]): Promise<readonly QuantizeResult[]> {
+export async function quantizeForAll(asked: SharedRequest, targets: readonly QuantizeTarget[]): Promise<readonly QuantizeResult[]> {
   const outcomes = await makeForAll(asked, targets)
   const made = outcomes.flatMap(outcome => (outcome.kind === 'made' ? [outcome.made] : []))
   try {
@@ -56,7 +52,7 @@ export async function quantizeForAll(asked: QuantizeRequest, targets: readonly Q
  * What `quantizeForAll` judges: for each target, in order, what was made, open and without a judgement, or why nothing was.
  * @throws ERR_ABORTED
  */
-export async function makeForAll(asked: QuantizeRequest, targets: readonly QuantizeTarget[]): Promise<readonly MakeOutcome[]> {
+export async function makeForAll(asked: SharedRequest, targets: readonly QuantizeTarget[]): Promise<readonly MakeOutcome[]> {
   await asked.engine.load?.() // of the process, not of a stage
   const outcomes = new Map<QuantizeTarget, MakeOutcome>()
   const part = (index: number) => (targets.length === 1 ? undefined : { index, count: targets.length })
@@ -67,7 +63,7 @@ export async function makeForAll(asked: QuantizeRequest, targets: readonly Quant
     let clock = new StageClock(asked, part(outcomes.size))
     let calibration: Calibration
     try {
-      calibration = await calibrate(asked, [first.spec, ...others.map(({ spec }) => spec)], clock)
+      calibration = await calibrate({ ...asked, ...first }, [first.spec, ...others.map(({ spec }) => spec)], clock)
     } catch (error) {
       await closeIfAborted(asked, outcomes.values())
       for (const target of group) outcomes.set(target, { kind: 'failed', error })
@@ -89,7 +85,7 @@ export async function makeForAll(asked: QuantizeRequest, targets: readonly Quant
 }
 
 /** @throws ERR_ABORTED, everything closed, where it was asked for */
-async function closeIfAborted({ signal }: QuantizeRequest, outcomes: Iterable<MakeOutcome>): Promise<void> {
+async function closeIfAborted({ signal }: SharedRequest, outcomes: Iterable<MakeOutcome>): Promise<void> {
   if (signal?.aborted !== true) return
   await Promise.all([...outcomes].map(async outcome => outcome.kind === 'made' && outcome.made.session.close()))
   throw new QuantdError('ERR_ABORTED', 'quantization aborted', { cause: signal.reason })

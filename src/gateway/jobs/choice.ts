@@ -1,6 +1,9 @@
+import { fasterRatio } from '../../quantization/accuracy/judge-speed.js'
+import { lossOf } from '../../quantization/report/choice-sentence.js'
 import type { ChoiceEntry, Judgement } from '../../quantization/report/report.js'
 import type { Models, VersionRecord } from '../models/model.js'
-import { type CandidateForm, formName, formPrecision } from './candidate-form.js'
+import { type CandidateForm, formIdentity, formPrecision } from './candidate-form.js'
+import type { FailedCandidate } from './make-candidates.js'
 
 /** A form that became a version, judged and timed. */
 export interface MadeCandidate {
@@ -9,29 +12,34 @@ export interface MadeCandidate {
   readonly judgement: Judgement
 }
 
-/** A form that did not, and why. */
-export interface FailedCandidate {
-  readonly form: CandidateForm
-  readonly why: string
+/** What the choice looks at. */
+export interface Contender {
+  readonly judgement: Judgement
+  /** Resident memory that it takes when it is open; undefined where nobody has seen it. */
+  readonly memoryMiB: number | undefined
 }
 
-/** Of those that keep accuracy and are faster than float, the one that takes the smallest share of float's time; undefined when there is none. */
-export function fastestAccepted<T extends Pick<MadeCandidate, 'judgement'>>(candidates: readonly T[]): T | undefined {
-  const accepted = candidates.filter(({ judgement }) => judgement.verdict === 'accepted')
-  return [...accepted].sort((a, b) => ratioOf(a) - ratioOf(b))[0]
+/**
+ * Of those that keep accuracy and are faster than float, the one that takes the smallest share of float's time; undefined when there is none. Those that lie
+ * within 3 % of it, with intervals that meet, are as fast as far as was measured: of them the one that loses least, then the one that takes the least memory.
+ */
+export function fastestAccepted<T extends Contender>(candidates: readonly T[]): T | undefined {
+  const accepted = candidates.filter(({ judgement }) => judgement.verdict === 'accepted').sort((a, b) => ratioOf(a) - ratioOf(b))
+  const [fastest] = accepted
+  if (fastest === undefined) return undefined
+  const tied = accepted.filter(one => isTie(fastest.judgement.timing, one.judgement.timing))
+  return (
+    tied.sort((a, b) => lossOf(a.judgement) - lossOf(b.judgement) || memoryOf(a) - memoryOf(b) || ratioOf(a) - ratioOf(b))[0] ?? fastest
+  )
 }
 
-const ratioOf = ({ judgement }: Pick<MadeCandidate, 'judgement'>): number => judgement.timing?.ratio ?? Number.POSITIVE_INFINITY
+const ratioOf = ({ judgement }: Contender): number => judgement.timing?.ratio ?? Number.POSITIVE_INFINITY
+const memoryOf = ({ memoryMiB }: Contender): number => memoryMiB ?? Number.POSITIVE_INFINITY
 
-/** Why this one, in one sentence; undefined where there was nothing to choose from. */
-export function choiceSentence(chosen: MadeCandidate, candidates: readonly MadeCandidate[]): string | undefined {
-  const others = candidates.filter(candidate => candidate !== chosen)
-  if (others.length === 0) return undefined
-  const times = others.map(({ form, judgement }) => {
-    const share = judgement.timing === undefined ? 'not timed' : `${judgement.timing.ratio.toFixed(2)} of the time of float`
-    return `${formName(form)} ${share}${judgement.verdict === 'refused' ? ', refused' : ''}`
-  })
-  return `${formName(chosen.form)} at ${ratioOf(chosen).toFixed(2)} is the fastest allowed, before ${times.join('; ')}`
+/** The same border as between int8 and float: below it nothing counts as faster (DECISIONS, Judge). */
+function isTie(fastest: Judgement['timing'], other: Judgement['timing']): boolean {
+  if (fastest === undefined || other === undefined) return false
+  return fastest.ratio > fasterRatio * other.ratio && other.low <= fastest.high
 }
 
 export interface ChoiceTable {
@@ -57,20 +65,22 @@ export function choiceTable({ models, model, made, failed, chosen }: ChoiceTable
   return [
     reference,
     ...rows.map(row => ({ ...row, chosen: row.version === chosen?.version.version })),
-    ...failed.map(({ form, why }): ChoiceEntry => ({ ...empty, ...identity(form), verdict: 'failed', why })),
+    ...failed.map(({ form, why }): ChoiceEntry => ({ ...empty, ...formIdentity(form), verdict: 'failed', why })),
   ]
 }
 
 /** One version as a row. */
 export function choiceEntry(models: Models, model: string, record: VersionRecord): ChoiceEntry {
-  const { version, device, engine, kind, precision, scheme, judgement } = record
+  const { version, device, engine, kind, precision, scheme, judgement, artifact } = record
   const opened = models.opened(model, version)
+  const bundled = models.get(model).versions.find(candidate => candidate.version === '1')?.artifact
   return {
     ...empty,
     version,
     device,
     engine,
     precision: formPrecision({ kind, ...(precision === undefined ? {} : { precision }) }),
+    ...(kind === 'float' && artifact !== bundled ? { prepared: true } : {}),
     scheme: scheme ?? null,
     ...(judgement === undefined ? {} : judged(judgement)),
     load_ms: opened?.ms ?? null,
@@ -99,14 +109,10 @@ const judged = ({ metric, int8, drop, timing, verdict, sentence }: Judgement) =>
   drop,
   ms: timing === undefined ? null : timing.int8_us / 1000,
   ratio: timing?.ratio ?? null,
+  ...(timing === undefined ? {} : { low: timing.low, high: timing.high }),
   verdict,
   why: sentence,
 })
-
-function identity(form: CandidateForm): Pick<ChoiceEntry, 'device' | 'engine' | 'precision'> {
-  const { device, engine } = form.serving
-  return { device: device.id, engine: engine.name, precision: formPrecision(form) }
-}
 
 /** What float on the reference engine came to, beside the others: the median of the medians of its times. */
 function referenceFigures(made: readonly MadeCandidate[]): Pick<ChoiceEntry, 'metric' | 'value' | 'drop' | 'ms' | 'ratio'> {

@@ -1,13 +1,17 @@
 import { QuantdError } from '../../errors.js'
+import { heldToCoverage } from '../../quantization/coverage.js'
+import { rowName } from '../../quantization/report/choice-sentence.js'
 import { QuantizeSettings } from '../../quantization/settings.js'
 import type { Capture } from '../calibration/capture.js'
 import type { Models } from '../models/model.js'
 import { engineOptions, type ServingDevices } from '../models/serving-devices.js'
-import { formPrecision } from './candidate-form.js'
+import { readReport } from '../models/version-files.js'
+import { choiceEntry } from './choice.js'
 import type { JobContext, JobKind, JobOutcome } from './job-kind.js'
-import { askJobWorker, judgementMetrics, judgeTimed, type WorkerSettings } from './job-worker.js'
+import { askJobWorker, type WorkerSettings } from './job-worker.js'
 import { jobProgress } from './progress.js'
 import { splitSamples } from './split-samples.js'
+import { judgementMetrics, timedJudgement, timeVersion } from './timed-judgement.js'
 
 export interface JudgeOptions {
   readonly models: Models
@@ -32,7 +36,7 @@ async function execute({ models, capture, devices, settings }: JudgeOptions, con
   const serving = devices.get(version.device)
   if (serving === undefined)
     throw new QuantdError('ERR_MODEL_DEVICE', `version ${version.version} runs on ${version.device}, which is not there`)
-  const subject = serving === devices.reference ? 'int8' : `${formPrecision(version)} on ${version.engine}`
+  const subject = version.kind === 'int8' && serving === devices.reference ? 'int8' : rowName(choiceEntry(models, job.model, version))
   update({ stage: 'capture', progress: 0 })
   const { samples, release } = await capture.snapshot(job.model)
   try {
@@ -44,7 +48,8 @@ async function execute({ models, capture, devices, settings }: JudgeOptions, con
         manifest,
         inputs,
         engine: devices.reference.engine.name,
-        serving: { name: serving.engine.name, options: engineOptions(serving, version.precision), env: serving.env },
+        env: serving.env,
+        serving: { name: serving.engine.name, options: engineOptions(serving, version.precision) },
         settings: QuantizeSettings.parse({
           metric: manifest.metric ?? 'auto',
           metrics: manifest.metrics ?? [],
@@ -62,7 +67,10 @@ async function execute({ models, capture, devices, settings }: JudgeOptions, con
       settings(),
     )
     update(jobProgress('time', 0))
-    const judgement = await judgeTimed({ ...answer, models, version: version.version, folder, subject }, context)
+    const { report } = models.paths(job.model, version.version)
+    const held = report === undefined ? answer.judgement : heldToCoverage(answer.judgement, await readReport(report))
+    const times = await timeVersion({ models, version: version.version, request: answer.request }, context)
+    const judgement = timedJudgement(held, times, subject)
     await models.judge(job.model, version.version, judgement)
     const outcome = { version: version.version, metrics: judgementMetrics(judgement) }
     if (judgement.verdict !== 'refused') return { ...outcome, state: 'succeeded', sentence: judgement.sentence }

@@ -1,4 +1,4 @@
-import type { Stage } from '../../quantization/contract.js'
+import type { Part, Stage } from '../../quantization/contract.js'
 import type { JobStage } from './job.js'
 import type { JobUpdate } from './job-kind.js'
 
@@ -26,23 +26,29 @@ const spans: Readonly<Record<Stage | 'store' | 'time' | 'switch', Span>> = {
   switch: { stage: 'activate', from: 0.98, to: 1 },
 }
 
-/** Stage and share of the whole job when `share` (0..1) of one step is done. */
-export function jobProgress(step: keyof typeof spans, share: number): { readonly stage: JobStage; readonly progress: number } {
+/** What a worker does for each of several devices lies between the end of what is done once for all and the judge. */
+const partsFrom = spans.observe.to
+const partsTo = spans.judge.from
+
+/** Stage and share of the whole job when `share` (0..1) of one step is done; `part` where that is one device's own among several. */
+export function jobProgress(step: keyof typeof spans, share: number, part?: Part): { readonly stage: JobStage; readonly progress: number } {
   const { stage, from, to } = spans[step]
-  return { stage, progress: from + (to - from) * Math.min(1, Math.max(0, share)) }
+  const progress = from + (to - from) * Math.min(1, Math.max(0, share))
+  if (part === undefined || progress < partsFrom || progress > partsTo) return { stage, progress }
+  return {
+    stage,
+    progress: partsFrom + ((part.index + (progress - partsFrom) / (partsTo - partsFrom)) / part.count) * (partsTo - partsFrom),
+  }
 }
 
-/** Share of the whole job in which candidates are made; the rest is what is done with all of them. */
+/** Share of the whole job in which forms are made; the rest is what is done with all of them. */
 const makingEnds = spans.store.to
 
-/** Maps the progress of one of several candidates, as if it were the whole job, to that of the job in which they follow each other. */
-export function partProgress(
-  update: (update: JobUpdate) => void,
-  { index, count }: { readonly index: number; readonly count: number },
-): (update: JobUpdate) => void {
+/** Maps the progress of one of several tasks, as if it were the whole job, to that of the job in which they follow each other. */
+export function partProgress(update: (update: JobUpdate) => void, { index, count }: Part): (update: JobUpdate) => void {
   return ({ progress, etaS, ...rest }) => {
     const share = Math.min(1, progress / makingEnds)
-    // What one candidate may still take says little of those that follow it.
+    // What one task may still take says little of those that follow it.
     const eta = etaS === undefined || count > 1 ? {} : { etaS }
     update({ ...rest, ...eta, progress: ((index + share) / count) * makingEnds })
   }

@@ -1,25 +1,25 @@
 import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { errorCode, errorMessage, QuantdError } from '../../errors.js'
-import { logger } from '../../log.js'
+import { QuantdError } from '../../errors.js'
+import { choiceSentence } from '../../quantization/report/choice-sentence.js'
 import type { Judgement } from '../../quantization/report/report.js'
 import { QuantizeSettings } from '../../quantization/settings.js'
 import type { Capture, CapturedSample } from '../calibration/capture.js'
 import type { Models } from '../models/model.js'
 import type { ServingDevices } from '../models/serving-devices.js'
 import { Refusal } from '../wire-errors.js'
-import { type CandidateForm, candidateForms, formName } from './candidate-form.js'
-import { choiceSentence, choiceTable, type FailedCandidate, fastestAccepted, type MadeCandidate } from './choice.js'
+import { type CandidateForm, candidateForms } from './candidate-form.js'
+import { choiceTable, fastestAccepted } from './choice.js'
 import type { JobContext, JobKind, JobOutcome } from './job-kind.js'
-import { judgementMetrics, judgeTimed, type WorkerSettings } from './job-worker.js'
-import { type Candidate, makeCandidate, type SharedTask } from './make-candidate.js'
-import { jobProgress, partProgress } from './progress.js'
+import type { WorkerSettings } from './job-worker.js'
+import { type Candidate, type FailedCandidate, makeCandidates, type SharedTask } from './make-candidates.js'
+import { jobProgress } from './progress.js'
 import { RequantizeRequest } from './requantize-request.js'
 import { fewestHeldOut, splitSamples } from './split-samples.js'
+import { type TimedCandidate, timeCandidates } from './time-candidates.js'
+import { judgementMetrics } from './timed-judgement.js'
 import { usableCosts } from './usable-costs.js'
 import type { SamplePlace } from './worker-task.js'
-
-const log = logger('gateway/jobs')
 
 /** Samples below which there is nothing to calibrate on. */
 const fewestSamples = 10
@@ -36,9 +36,10 @@ export interface RequantizeOptions {
 }
 
 /**
- * Makes every form of the model that the devices here may serve: int8 for each of them, float on engines besides the reference. Each is calibrated, made and
- * judged for accuracy in a process of its own at the lowest priority, on the engine that would serve it, then timed in the device workers against float. The
- * fastest of those that keep accuracy and beat float is activated; the others stay as versions with the reason, and a table tells what each reached.
+ * Makes every form of the model that the devices here may serve: int8 for each of them, float on engines besides the reference and, where that helps, as our
+ * passes leave it. All are made from one calibration run in a process at the lowest priority, held there to the same answers of float, each on the engine that
+ * would serve it, then timed in the device workers against float. The fastest of those that keep accuracy and beat float is activated, so that int8 also has
+ * to beat the fastest float; the others stay as versions with the reason, and a table tells what each reached.
  */
 export function requantizeJob(options: RequantizeOptions): JobKind {
   return {
@@ -46,11 +47,6 @@ export function requantizeJob(options: RequantizeOptions): JobKind {
     sizeBytes: ({ model }) => statSync(options.models.paths(model).model).size * sizeFactor * options.devices.all().length,
     execute: context => new Requantize(options, context).run(),
   }
-}
-
-/** A candidate with its final judgement. */
-interface Judged extends MadeCandidate {
-  readonly candidate: Candidate
 }
 
 class Requantize {
@@ -73,45 +69,21 @@ class Requantize {
     const snapshot = await capture.snapshot(job.model)
     try {
       const task = this.#task(snapshot.samples)
-      const failed: FailedCandidate[] = []
-      const candidates = await this.#makeAll(task, failed)
-      const judged = await this.#judgeAll(candidates)
-      return await this.#decide(judged, failed)
-    } finally {
-      await snapshot.release()
-    }
-  }
-
-  /** One form after the other. One that fails leaves the others to it; the first failure is the job's where nothing was made. */
-  async #makeAll(task: SharedTask, failed: FailedCandidate[]): Promise<readonly Candidate[]> {
-    const { models, devices, settings, costs } = this.#options
-    const forms = this.#forms(task.heldOut)
-    const candidates: Candidate[] = []
-    let first: unknown
-    for (const [index, form] of forms.entries()) {
-      const context = { ...this.#context, update: partProgress(this.#context.update, { index, count: forms.length }) }
+      const { models, devices, settings, costs } = this.#options
       const making = {
-        form,
-        made: candidates,
+        forms: this.#forms(task.heldOut),
         task,
         models,
+        of: models.get(job.model).versions.find(({ version }) => version === '1')!.artifact,
         settings: settings(),
         costs: (engine: string) => this.#costs(costs, engine, devices),
       }
-      try {
-        candidates.push(await makeCandidate(making, context))
-      } catch (error) {
-        this.#context.signal.throwIfAborted()
-        first ??= error
-        failed.push({ form, why: `${errorCode(error)}: ${errorMessage(error)}` })
-        log.warn(
-          { job: this.#context.job.job_id, form: formName(form), code: errorCode(error), error: errorMessage(error) },
-          'candidate not made',
-        )
-      }
+      const { made, failed } = await makeCandidates(making, this.#context)
+      const timed = await timeCandidates({ candidates: made, models, reference: devices.reference }, this.#context)
+      return await this.#decide(timed, failed)
+    } finally {
+      await snapshot.release()
     }
-    if (candidates.length === 0) throw first
-    return candidates
   }
 
   /** @throws Refusal INVALID_ARGUMENT when no serving device is among those asked for */
@@ -133,33 +105,18 @@ class Requantize {
     return engine === reference.engine.name ? usableCosts(path, engine) : {}
   }
 
-  /** Times each against float in the device workers. */
-  async #judgeAll(candidates: readonly Candidate[]): Promise<readonly Judged[]> {
-    const { models } = this.#options
-    const { signal, update } = this.#context
-    const judged: Judged[] = []
-    for (const [index, candidate] of candidates.entries()) {
-      signal.throwIfAborted()
-      const { form, version, answer, folder } = candidate
-      update(jobProgress('time', index / candidates.length))
-      const named = form.serving === this.#options.devices.reference ? {} : { subject: formName(form) }
-      const judgement = await judgeTimed({ ...answer, models, version: version.version, folder, ...named }, this.#context)
-      judged.push({ form, version, judgement, candidate })
-    }
-    return judged
-  }
-
-  async #decide(judged: readonly Judged[], failed: readonly FailedCandidate[]): Promise<JobOutcome> {
+  async #decide(judged: readonly TimedCandidate[], failed: readonly FailedCandidate[]): Promise<JobOutcome> {
     const { models } = this.#options
     const { job, signal, update } = this.#context
-    const fastest = fastestAccepted(judged)
-    const told = fastest ?? judged.find(({ judgement }) => judgement.verdict === 'unjudged') ?? judged[0]!
+    const contenders = judged.map(one => ({ ...one, memoryMiB: models.opened(job.model, one.version.version)?.memoryMiB }))
+    const fastest = fastestAccepted(contenders)
+    const told = fastest ?? contenders.find(({ judgement }) => judgement.verdict === 'unjudged') ?? contenders[0]!
     const candidates = choiceTable({ models, model: job.model, made: judged, failed, chosen: fastest })
     for (const { version, judgement } of judged) await models.judge(job.model, version.version, judgement, candidates)
     const { judgement, version, candidate } = told
     const sentence = [
       judgement.sentence,
-      ...(fastest === undefined ? [] : [choiceSentence(fastest, judged) ?? []].flat()),
+      ...(fastest === undefined ? [] : [choiceSentence(candidates) ?? []].flat()),
       ...moreOf(candidate),
     ].join('; ')
     const table = judged.length + failed.length > 1 ? { candidates } : {}
@@ -238,14 +195,15 @@ class Requantize {
 }
 
 /** What is to be said of how it was made. */
-function moreOf({ answer }: Candidate): readonly string[] {
+function moreOf({ made: { quantized }, starts }: Candidate): readonly string[] {
   return [
-    ...('aware' in answer && answer.aware !== undefined ? [`accuracy-aware: ${answer.aware}`] : []),
-    ...(answer.starts === 1 ? [] : ['the worker ended once and went on from its checkpoint']),
+    ...(quantized?.aware === undefined ? [] : [`accuracy-aware: ${quantized.aware}`]),
+    ...(starts === 1 ? [] : ['the worker ended once and went on from its checkpoint']),
   ]
 }
 
-function metricsOf({ answer }: Candidate, judgement: Judgement): NonNullable<JobOutcome['metrics']> {
-  const made = 'coverage' in answer ? { coverage: answer.coverage, calibration: answer.calibration, held_out: answer.heldOut } : {}
-  return { ...judgementMetrics(judgement), ...made }
+function metricsOf({ made: { quantized } }: Candidate, judgement: Judgement): NonNullable<JobOutcome['metrics']> {
+  if (quantized === undefined) return judgementMetrics(judgement)
+  const { coverage, calibration, heldOut } = quantized
+  return { ...judgementMetrics(judgement), coverage, calibration, held_out: heldOut }
 }

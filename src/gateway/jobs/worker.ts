@@ -2,16 +2,21 @@ import { noBody } from '../../process/channel.js'
 import { parentChannel } from '../../process/parent.js'
 import type { OnProgress } from '../../quantization/contract.js'
 import { runJudge } from './worker-judge.js'
-import { runQuantize } from './worker-quantize.js'
+import { runMake } from './worker-make.js'
 import type { WorkerEvent, WorkerTask } from './worker-task.js'
 
 /** Entry of the job worker: does one task and tells of its progress. The daemon kills it to cancel. */
 const channel = parentChannel(async ({ meta }) => {
   // The only sender is the daemon, compiled against the same types.
   const task = meta as WorkerTask
-  const answer = task.do === 'quantize' ? await runQuantize(task, onProgress) : await runJudge(task, onProgress)
+  const answer = task.do === 'make' ? await runMake(task, onProgress) : await runJudge(task, onProgress)
   return { meta: answer, body: noBody }
 })
 
-const onProgress: OnProgress = (stage, progress, etaS) =>
-  channel.notify({ stage, progress, ...(etaS === undefined ? {} : { etaS }) } satisfies WorkerEvent)
+const onProgress: OnProgress = (stage, progress, etaS, part) =>
+  channel.notify({
+    stage,
+    progress,
+    ...(etaS === undefined ? {} : { etaS }),
+    ...(part === undefined ? {} : { part }),
+  } satisfies WorkerEvent)

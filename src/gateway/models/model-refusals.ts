@@ -1,4 +1,3 @@
-import type { Report } from '../../quantization/report/report.js'
 import { Refusal } from '../wire-errors.js'
 import type { ModelEntry } from './model-entry.js'
 import type { StoredModel, StoredVersion } from './stored-model.js'
@@ -44,8 +43,8 @@ export function refusedVersion(model: string, { version, judgement }: StoredVers
   )
 }
 
-/** A quantization that was made of another float model: the bundle was replaced meanwhile. */
-export function otherModel(model: string, { model: { sha256 } }: Report): Refusal {
+/** A version that was made of another float model: the bundle was replaced meanwhile. @param sha256 of that one */
+export function otherModel(model: string, sha256: string): Refusal {
   return new Refusal(
     'CONFLICT',
     'ERR_MODEL_CHANGED',

@@ -6,7 +6,7 @@ import type { Precision } from './serving-devices.js'
 
 /**
  * One servable form of a model. Version '1' is the float of the bundle on the reference device; each quantization adds the next number, and so does each
- * further engine and precision that float runs on.
+ * further engine, precision and form that float runs in.
  */
 export interface VersionRecord {
   readonly version: string
@@ -17,7 +17,7 @@ export interface VersionRecord {
   readonly engine: string
   /** Type in which what is float is computed, where the engine has a choice. */
   readonly precision?: Precision
-  /** Hash of the model file: in the artifact store for int8, in the bundle for float. */
+  /** Hash of the model file: in the bundle for float, but in the artifact store for int8 and for float in another form than the bundle's. */
   readonly artifact: string
   readonly scheme?: 'symmetric' | 'asymmetric'
   readonly calibratedAt?: string
@@ -37,11 +37,15 @@ export interface VersionSource {
   readonly precision?: Precision
 }
 
-/** Fields of a float version that an engine of its own makes of the bundle's model. */
+/** Fields of a float version that an engine of its own makes of the bundle's model, or of that model in another form. */
 export interface FloatForm {
   readonly device: string
   readonly precision: Precision
   readonly judgement: Judgement
+  /** Hash of the bundle's model file that was judged. */
+  readonly of: string
+  /** Path of the model in its other form; absent = the bundle's own file. */
+  readonly model?: string
 }
 
 /** A model that is loaded into the daemon (its bundle is in the state directory). */
@@ -90,7 +94,7 @@ export interface Models {
   paths(name: string, version?: string): { bundle: string; model: string; report: string | undefined }
   /** Puts the files of a finished quantization into the artifact store as a new version. */
   addVersion(name: string, files: VersionSource): Promise<VersionRecord>
-  /** The bundle's float model as a version on another engine; the one that is there already gets the new judgement. */
+  /** The bundle's float model as a version on another engine or in another form; the one that is there already gets the new judgement. */
   addFloat(name: string, form: FloatForm): Promise<VersionRecord>
   /** Beside the old one: open, warm, check that it answers, switch in one transaction, close the one before the previous after its last request. @throws Refusal VERSION_NOT_FOUND, CONFLICT (refused version without `force`) */
   activate(name: string, version: string, options?: { force?: boolean; pin?: boolean }): Promise<ModelRecord>

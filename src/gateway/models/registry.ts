@@ -10,22 +10,23 @@ import { crashPoint } from '../store/crash-point.js'
 import type { StateStore } from '../store/state-store.js'
 import { Refusal } from '../wire-errors.js'
 import { compareVersions } from './compare-versions.js'
+import type { DeviceHealth } from './device-health.js'
 import { checkAnswer } from './golden-check.js'
 import { Homecoming, homecomingBackOff } from './homecoming.js'
 import { inspectModel } from './inspect-model.js'
-import { judgedOn, staleVersion } from './judged-on.js'
+import { staleVersion } from './judged-on.js'
 import type { LiveSession, OpenFigures } from './live-session.js'
 import { LoadedModels } from './loaded-models.js'
 import type { FloatForm, ModelEvent, ModelRecord, Models, Route, VersionRecord, VersionSource } from './model.js'
-import { type ModelEntry, publicVersion, recordOf } from './model-entry.js'
-import { notOpen, notReady, otherModel, refusedVersion, requireVersion } from './model-refusals.js'
+import { type ModelEntry, recordOf } from './model-entry.js'
+import { notOpen, notReady, refusedVersion, requireVersion } from './model-refusals.js'
 import type { Computing } from './model-sessions.js'
 import { restore } from './restore.js'
-import type { ServingDevice, ServingDevices } from './serving-devices.js'
-import { openStandIn, prepareStandIn, standInOf } from './stand-in.js'
+import type { ServingDevices } from './serving-devices.js'
+import { openStandIn, prepareStandIn } from './stand-in.js'
 import type { StoredModel, StoredVersion } from './stored-model.js'
-import { readReport } from './version-files.js'
-import { judgedState, withActive, withFields, withVersion } from './version-rules.js'
+import { withActive } from './version-rules.js'
+import { Versions } from './versions.js'
 
 const log = logger('gateway/models')
 
@@ -47,18 +48,20 @@ export interface ModelRegistryOptions {
  * `Models` over state.db, the artifact store and the workers of the devices. What answers is switched by one transaction, so a crash at any moment leaves exactly
  * the old or the new version active; the version before stays open, which makes a rollback a matter of milliseconds.
  */
-export class ModelRegistry implements Models {
+export class ModelRegistry implements Models, DeviceHealth {
   readonly #options: ModelRegistryOptions
   readonly #clock: Clock
   readonly #loaded: LoadedModels
   readonly #devices: ServingDevices
   readonly #homecoming: Homecoming
+  readonly #versions: Versions
 
   constructor(options: ModelRegistryOptions) {
     this.#options = options
     this.#clock = options.clock ?? systemClock
     this.#devices = options.devices
     this.#loaded = new LoadedModels(options)
+    this.#versions = new Versions({ loaded: this.#loaded, clock: this.#clock })
     this.#homecoming = new Homecoming({ loaded: this.#loaded, clock: this.#clock, backOff: options.backOff ?? homecomingBackOff })
   }
 
@@ -113,80 +116,16 @@ export class ModelRegistry implements Models {
     }
   }
 
-  async addVersion(name: string, files: VersionSource): Promise<VersionRecord> {
-    const serving = this.#serving(files.device ?? this.#reference)
-    const report = await readReport(files.report)
-    const arriving = [await this.#loaded.files.putModel(files.model), await this.#loaded.files.putReport(report)] as const
-    try {
-      return await this.#loaded.change(name, async entry => {
-        const { judgement } = report
-        if (report.model.sha256 !== requireVersion(entry.stored, '1').artifact) throw otherModel(name, report)
-        const fields = {
-          kind: 'int8' as const,
-          state: judgement?.verdict === 'refused' ? ('refused' as const) : ('candidate' as const),
-          device: serving.device.id,
-          engine: serving.engine.name,
-          ...(files.precision === undefined ? {} : { precision: files.precision }),
-          artifact: arriving[0].hash,
-          report: arriving[1].hash,
-          scheme: report.chosen.scheme,
-          calibratedAt: this.#now(),
-          samples: report.samples.calibration,
-          ...(judgement === undefined ? {} : { judgement, judgedOn: judgedOn(serving) }),
-          createdAt: this.#now(),
-        }
-        const { model, added } = withVersion(entry.stored, fields, { spared: standInOf(entry.stored, this.#reference) })
-        this.#loaded.save(entry, model)
-        await this.#loaded.collect('unreferenced')
-        log.info({ model: name, version: added.version, device: added.device, state: added.state }, 'version added')
-        return publicVersion(added)
-      })
-    } finally {
-      for (const { settled } of arriving) settled()
-    }
+  addVersion(name: string, source: VersionSource): Promise<VersionRecord> {
+    return this.#versions.add(name, source)
   }
 
-  addFloat(name: string, { device, precision, judgement }: FloatForm): Promise<VersionRecord> {
-    return this.#loaded.change(name, async entry => {
-      const serving = this.#serving(device)
-      const { artifact } = requireVersion(entry.stored, '1')
-      const known = entry.stored.versions.find(
-        version => version.device === device && version.precision === precision && version.artifact === artifact,
-      )
-      const judged = { judgement, judgedOn: judgedOn(serving) }
-      if (known !== undefined) {
-        this.#loaded.save(entry, withFields(entry.stored, known.version, { ...judged, state: judgedState(known, judgement) }))
-        return publicVersion(requireVersion(entry.stored, known.version))
-      }
-      const { model, added } = withVersion(entry.stored, {
-        kind: 'float',
-        state: judgement.verdict === 'refused' ? 'refused' : 'candidate',
-        device,
-        engine: serving.engine.name,
-        precision,
-        artifact,
-        ...judged,
-        createdAt: this.#now(),
-      })
-      this.#loaded.save(entry, model)
-      log.info({ model: name, version: added.version, device, precision, state: added.state }, 'version added')
-      return publicVersion(added)
-    })
+  addFloat(name: string, form: FloatForm): Promise<VersionRecord> {
+    return this.#versions.addFloat(name, form)
   }
 
-  async judge(name: string, version: string, judgement: Judgement, choice?: readonly ChoiceEntry[]): Promise<VersionRecord> {
-    return this.#loaded.change(name, async entry => {
-      const { report, device } = requireVersion(entry.stored, version)
-      const arriving =
-        report === undefined
-          ? undefined
-          : await this.#loaded.files.putJudgedReport(report, { judgement, ...(choice === undefined ? {} : { choice: [...choice] }) })
-      const fields = { judgement, judgedOn: judgedOn(this.#serving(device)), ...(arriving === undefined ? {} : { report: arriving.hash }) }
-      const judged = withFields(entry.stored, version, { ...fields, state: judgedState(requireVersion(entry.stored, version), judgement) })
-      this.#loaded.save(entry, version === judged.active ? { ...judged, note: '' } : judged)
-      arriving?.settled()
-      return publicVersion(requireVersion(entry.stored, version))
-    })
+  judge(name: string, version: string, judgement: Judgement, choice?: readonly ChoiceEntry[]): Promise<VersionRecord> {
+    return this.#versions.judge(name, version, judgement, choice)
   }
 
   async activate(name: string, version: string, { force = false, pin }: { force?: boolean; pin?: boolean } = {}): Promise<ModelRecord> {
@@ -286,6 +225,18 @@ export class ModelRegistry implements Models {
     }
   }
 
+  silent(device: string): void {
+    this.#devices.setSilent(device, true)
+  }
+
+  answers(device: string): void {
+    this.#devices.setSilent(device, false)
+  }
+
+  dismiss({ model, version }: Route, why: string): void {
+    this.#homecoming.dismiss(model, version, why)
+  }
+
   on(listener: (event: ModelEvent) => void): () => void {
     return this.#loaded.on(listener)
   }
@@ -298,7 +249,7 @@ export class ModelRegistry implements Models {
 
   /** The session that answers for the active version: its own, or the stand-in while that is gone or to be avoided. */
   #answering(entry: ModelEntry, own: LiveSession | undefined, avoid: string | undefined): LiveSession | undefined {
-    if (own?.isOpen === true && own.device !== avoid) return own
+    if (own?.isOpen === true && own.device !== avoid && !this.#devices.isSilent(own.device)) return own
     // Its worker takes calls and does not have it: nobody will tell of that.
     if (own?.isOpen === false && this.#devices.get(own.device)?.worker.state === 'ready') this.#homecoming.bring(entry.stored.name)
     return openStandIn(entry, this.#reference) ?? own
@@ -306,13 +257,6 @@ export class ModelRegistry implements Models {
 
   get #reference(): string {
     return this.#devices.reference.device.id
-  }
-
-  /** @throws Refusal NOT_READY */
-  #serving(device: string): ServingDevice {
-    const found = this.#devices.get(device)
-    if (found !== undefined) return found
-    throw new Refusal('NOT_READY', 'ERR_MODEL_DEVICE', `no worker runs for '${device}'`, { details: { device } })
   }
 
   async #install(bundle: Bundle, signal: AbortSignal | undefined): Promise<ModelRecord> {

@@ -16,8 +16,8 @@ export function standInOf(stored: Pick<StoredModel, 'versions' | 'active'>, refe
   const active = stored.versions.find(({ version }) => version === stored.active)
   if (active === undefined || active.device === reference) return undefined
   const accepted = stored.versions.filter(
-    ({ device, kind, judgement, state }) =>
-      device === reference && kind === 'int8' && state !== 'refused' && judgement?.verdict === 'accepted' && judgement.timing !== undefined,
+    ({ device, version, judgement, state }) =>
+      device === reference && version !== '1' && state !== 'refused' && judgement?.verdict === 'accepted' && judgement.timing !== undefined,
   )
   return accepted.sort((a, b) => ratio(a) - ratio(b))[0]?.version ?? '1'
 }

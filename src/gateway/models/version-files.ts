@@ -16,7 +16,7 @@ export interface Arriving {
   settled(): void
 }
 
-/** The files of models: bundles with the float model, artifacts with int8 models and reports. What neither the database nor an arrival names is deleted. */
+/** The files of models: bundles with the float model, artifacts with the models that were made here and reports. What neither the database nor an arrival names is deleted. */
 export class VersionFiles {
   readonly #artifacts: Artifacts
   readonly #bundles: BundleStore
@@ -31,8 +31,8 @@ export class VersionFiles {
     return this.#bundles.path(bundle)
   }
 
-  modelPath(model: StoredModel, { kind, artifact }: StoredVersion): string {
-    return kind === 'float' ? join(this.bundlePath(model), model.file) : this.#artifacts.path(artifact)
+  modelPath(model: StoredModel, version: StoredVersion): string {
+    return isOfBundle(model, version) ? join(this.bundlePath(model), model.file) : this.#artifacts.path(version.artifact)
   }
 
   reportPath({ report }: StoredVersion): string | undefined {
@@ -41,7 +41,7 @@ export class VersionFiles {
 
   /** Path of the version's model file, its content checked. @throws ERR_STORE_ARTIFACT */
   async verified(model: StoredModel, version: StoredVersion): Promise<string> {
-    if (version.kind === 'int8') return this.#artifacts.verify(version.artifact)
+    if (!isOfBundle(model, version)) return this.#artifacts.verify(version.artifact)
     const path = this.modelPath(model, version)
     const found = await hashFile(path).catch((error: unknown) => {
       throw new QuantdError('ERR_STORE_ARTIFACT', `model file '${path}': ${errorMessage(error)}`, { details: { path }, cause: error })
@@ -81,10 +81,10 @@ export class VersionFiles {
    * while nothing else runs.
    */
   async collect(models: readonly StoredModel[], what: 'all' | 'unreferenced'): Promise<void> {
-    const int8 = models.flatMap(({ versions }) => versions.filter(({ kind }) => kind === 'int8'))
+    const stored = models.flatMap(model => model.versions.filter(version => !isOfBundle(model, version)))
     const arriving = [...this.#arriving.keys()]
     try {
-      await this.#artifacts.collect(new Set([...int8.flatMap(({ artifact, report }) => [artifact, report ?? artifact]), ...arriving]))
+      await this.#artifacts.collect(new Set([...stored.flatMap(({ artifact, report }) => [artifact, report ?? artifact]), ...arriving]))
       await this.#bundles.collect(new Set([...models.map(({ bundle }) => bundle), ...arriving]), what)
     } catch (error) {
       log.warn({ error: errorMessage(error) }, 'unused files not deleted')
@@ -107,6 +107,10 @@ export class VersionFiles {
     }
   }
 }
+
+/** Float as the bundle has it lies there; all else was made here. */
+const isOfBundle = ({ versions }: StoredModel, { kind, artifact }: StoredVersion): boolean =>
+  kind === 'float' && versions.some(({ version, artifact: bundled }) => version === '1' && bundled === artifact)
 
 /** @throws ZodError for what is no report */
 export async function readReport(path: string): Promise<Report> {

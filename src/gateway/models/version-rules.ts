@@ -41,6 +41,21 @@ export function withVersion(
   return { model: { ...model, versions: [...model.versions.filter(version => !gone.has(version)), added] }, added }
 }
 
+/** Without floats that are what `added` was when other passes had made it, unless they answer or stand ready to. */
+export function withoutOtherForms(model: StoredModel, added: StoredVersion): StoredModel {
+  const bundled = findVersion(model, '1')?.artifact
+  if (added.artifact === bundled) return model
+  const isGone = ({ kind, device, precision, artifact, state }: StoredVersion) =>
+    kind === 'float' &&
+    device === added.device &&
+    precision === added.precision &&
+    artifact !== added.artifact &&
+    artifact !== bundled &&
+    state !== 'active' &&
+    state !== 'previous'
+  return { ...model, versions: model.versions.filter(version => !isGone(version)) }
+}
+
 /** Changes the fields of one version. */
 export function withFields(model: StoredModel, version: string, fields: Partial<StoredVersion>): StoredModel {
   return {

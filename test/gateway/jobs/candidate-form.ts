@@ -22,9 +22,10 @@ const all = [reference, openvino, halves]
 const names = (patterns: readonly string[], kinds: 'all' | 'int8' = 'all') =>
   candidateForms(all, { patterns, kinds }).map(form => `${form.serving.device.id}: ${formName(form)}`)
 
-test('forms are int8 per device, int8 with bfloat16 where the device has it, and its floats', t => {
+test('forms are int8 per device, int8 with bfloat16 where the device has it, its floats, and the prepared float of the reference', t => {
   t.same(names(['*']), [
     'cpu0: int8 on onnxruntime',
+    'cpu0: prepared float32 on onnxruntime',
     'openvino-cpu: int8 on openvino',
     'openvino-cpu: int8+bfloat16 on openvino',
     'openvino-cpu: float32 on openvino',
@@ -36,7 +37,7 @@ test('forms are int8 per device, int8 with bfloat16 where the device has it, and
 })
 
 test('patterns choose devices, and what cannot be judged is made as plain int8 alone', t => {
-  t.same(names(['cpu*']), ['cpu0: int8 on onnxruntime'])
+  t.same(names(['openvino-npu']), ['openvino-npu: float16 on openvino'])
   t.same(names(['*'], 'int8'), ['cpu0: int8 on onnxruntime', 'openvino-cpu: int8 on openvino'])
   t.same(names(['vpu*']), [])
   t.end()

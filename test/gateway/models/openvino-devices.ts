@@ -17,8 +17,8 @@ async function openOnOpenvino(t: Test) {
   const folder = t.testdir({ state: {} })
   const site = await openSite(t, join(folder, 'state'))
   const openvino = await addOpenvino(t, site, folder)
-  await site.models.load(demoBundle)
-  const form = { device: openvinoId, precision: 'float32', judgement: reportFixture().judgement! } as const
+  const { versions } = await site.models.load(demoBundle)
+  const form = { device: openvinoId, precision: 'float32', judgement: reportFixture().judgement!, of: versions[0]!.artifact } as const
   const { version } = await site.models.addFloat(model, form)
   t.equal((await site.models.addFloat(model, form)).version, version, 'the same form again is the same version')
   await site.models.activate(model, version)
