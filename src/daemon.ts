@@ -121,7 +121,7 @@ export async function startDaemon(first: Config, { reload = () => loadConfig(und
       opened(followOpenvino({ hardware, devices, worker }), followed => followed.close())
     }
     const serving = opened(
-      new ServingQueue({ models, worker: device => devices.get(device)?.worker, limits: () => servingLimits(config) }),
+      new ServingQueue({ models, worker: device => devices.get(device)?.worker, limits: () => servingLimits(config), health: models }),
       // What still runs after the gateway's own wait stays in the journal.
       queue => withTimeout(queue.drain(), lastRequestsMs, 'drain').catch(() => undefined),
     )

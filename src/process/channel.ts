@@ -13,6 +13,8 @@ export interface Message {
 
 export interface RequestOptions {
   readonly timeoutMs: number
+  /** How long the call may keep the process from answering anything else; default: as long as it is waited for. */
+  readonly silentMs?: number | undefined
   readonly signal?: AbortSignal | undefined
 }
 

@@ -15,20 +15,33 @@ export interface HeartbeatOptions {
   onPong(pong: Pong): void
 }
 
+/** Pings one process until it ends. */
+export interface Heartbeat {
+  /** Pings now instead of at the next interval: somebody has waited for longer than he should. */
+  check(): void
+  stop(): void
+}
+
 /** Longer than any process lives: the answer is waited for, how long is decided here. */
 const unlimited = 2 ** 31 - 1
 /** How long a process may take to load its code on a small, busy host before its first answer. */
 const bootLimitMs = 30_000
 
 /**
- * Pings a process until the returned controller aborts, and kills it when it stays silent. Silence is excused for one interval, and for as long as a call
+ * Pings a process until it is stopped, and kills it when it stays silent. Silence is excused for one interval, and for as long as a call
  * that was in flight at the ping may take: a loop that is blocked by a long inference is no fault. Later calls excuse nothing.
  */
-export function startHeartbeat({ child, name, everyMs, clock, busyUntil, onPong }: HeartbeatOptions): AbortController {
+export function startHeartbeat({ child, name, everyMs, clock, busyUntil, onPong }: HeartbeatOptions): Heartbeat {
   const stop = new AbortController()
+  let wake = new AbortController()
+  const pause = async () => {
+    wake = new AbortController()
+    await clock.sleep(everyMs, AbortSignal.any([wake.signal, stop.signal])).catch(() => {}) // woken or stopped: seen below
+  }
   const loop = async () => {
     for (let isYoung = true; ; isYoung = false) {
-      await clock.sleep(everyMs, stop.signal)
+      await pause()
+      if (stop.signal.aborted) return
       const askedAt = clock.now()
       const patienceMs = Math.max(everyMs, isYoung ? bootLimitMs : 0, busyUntil() - askedAt)
       const answer = child.channel.request(ping, noBody, { timeoutMs: unlimited, signal: stop.signal })
@@ -46,7 +59,7 @@ export function startHeartbeat({ child, name, everyMs, clock, busyUntil, onPong 
       onPong(pong)
     }
   }
-  // The loop ends with the process (ERR_WORKER_GONE) or with the controller (ERR_ABORTED): who waits for either is told elsewhere.
+  // The loop ends with the process (ERR_WORKER_GONE) or when it is stopped (ERR_ABORTED): who waits for either is told elsewhere.
   loop().catch(() => {})
-  return stop
+  return { check: () => wake.abort(), stop: () => stop.abort() }
 }

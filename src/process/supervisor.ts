@@ -4,7 +4,7 @@ import { type Clock, systemClock, withTimeout } from '../time.js'
 import { type BackOff, backOffMs } from './back-off.js'
 import type { Message, RequestOptions } from './channel.js'
 import type { Child, Exit } from './child.js'
-import { startHeartbeat } from './heartbeat.js'
+import { type Heartbeat, startHeartbeat } from './heartbeat.js'
 
 const log = logger('process')
 
@@ -37,8 +37,8 @@ const lastCallsMs = 1_000
 const freshFactor = 1.5
 
 interface Call {
-  /** Monotonic milliseconds at which the caller gives up. */
-  readonly deadline: number
+  /** Monotonic milliseconds up to which it excuses silence. */
+  readonly busyUntil: number
 }
 
 /**
@@ -53,6 +53,7 @@ export class Supervisor {
   readonly #listeners = new Set<(event: 'lost' | 'back') => void>()
   #state: SupervisorState = 'starting'
   #child: Child | undefined
+  #heartbeat: Heartbeat | undefined
   #ready = openGate()
   #idle: (() => void) | undefined
   #tries = 0
@@ -85,10 +86,10 @@ export class Supervisor {
   }
 
   /** @throws ERR_WORKER_GONE, ERR_WORKER_CLOSED, ERR_TIMEOUT, ERR_ABORTED, or what the process answered */
-  async request(meta: unknown, body: Uint8Array, { timeoutMs, signal }: RequestOptions): Promise<Message> {
+  async request(meta: unknown, body: Uint8Array, { timeoutMs, silentMs, signal }: RequestOptions): Promise<Message> {
     if (this.#state === 'closed') throw this.#closed()
     const deadline = this.#clock.now() + timeoutMs
-    return this.#counted({ timeoutMs }, async () => {
+    return this.#counted({ timeoutMs, silentMs }, async () => {
       if (this.#state !== 'ready') await this.#whenReady(signal, timeoutMs)
       const child = this.#child
       if (child === undefined) throw new QuantdError('ERR_WORKER_GONE', `${this.#options.name}: the process is gone`)
@@ -97,8 +98,8 @@ export class Supervisor {
   }
 
   /** Runs `work` as a call in flight: it keeps the process from being replaced, and excuses silence until its limit. */
-  async #counted<T>({ timeoutMs }: RequestOptions, work: () => Promise<T>): Promise<T> {
-    const call: Call = { deadline: this.#clock.now() + timeoutMs }
+  async #counted<T>({ timeoutMs, silentMs = timeoutMs }: RequestOptions, work: () => Promise<T>): Promise<T> {
+    const call: Call = { busyUntil: this.#clock.now() + silentMs }
     this.#calls.add(call)
     try {
       return await work()
@@ -111,6 +112,18 @@ export class Supervisor {
   on(listener: (event: 'lost' | 'back') => void): () => void {
     this.#listeners.add(listener)
     return () => void this.#listeners.delete(listener)
+  }
+
+  /** Pings now: a process that does not answer within the heartbeat, and is not excused by a call, is killed. */
+  check(): void {
+    this.#heartbeat?.check()
+  }
+
+  /** Ends the process, whose calls reject with ERR_WORKER_GONE, and starts the next one. */
+  replace(reason: string): void {
+    if (this.#child === undefined || this.#state === 'closed') return
+    log.error({ worker: this.#options.name, reason }, 'worker replaced')
+    this.#child.kill()
   }
 
   /** Refuses new calls, gives those in flight a last moment, then ends the process. Safe to call twice. */
@@ -133,16 +146,16 @@ export class Supervisor {
       const child = this.#options.start()
       this.#child = child
       this.#freshMiB = undefined
-      const heartbeat = startHeartbeat({
+      this.#heartbeat = startHeartbeat({
         child,
         name: this.#options.name,
         everyMs: this.#options.heartbeatMs,
         clock: this.#clock,
-        busyUntil: () => Math.max(0, ...[...this.#calls].map(call => call.deadline)),
+        busyUntil: () => Math.max(0, ...[...this.#calls].map(call => call.busyUntil)),
         onPong: ({ rssMiB }) => this.#weigh(child, rssMiB),
       })
       const exit = await this.#live(child)
-      heartbeat.abort()
+      this.#heartbeat.stop()
       this.#child = undefined
       this.#rssMiB = undefined
       if (signal.aborted || this.state === 'closed') return

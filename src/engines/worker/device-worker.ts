@@ -4,6 +4,8 @@ export interface CallOptions {
   /** Bytes that travel as the frame's body. */
   readonly body?: Uint8Array
   readonly timeoutMs: number
+  /** How long the call may keep the process from answering pings; default: `timeoutMs`. */
+  readonly silentMs?: number
   readonly signal?: AbortSignal
 }
 
@@ -25,6 +27,10 @@ export interface DeviceWorker {
   /** Process id and resident memory, for health; undefined while it restarts. */
   figures(): { readonly pid: number | undefined; readonly restarts: number; readonly rssMiB: number | undefined; readonly inFlight: number }
   on(listener: (event: 'lost' | 'back') => void): () => void
+  /** Pings the process now; one that does not answer is killed and started again. */
+  check(): void
+  /** Kills the process and starts it again: an inference in it does not end. */
+  replace(reason: string): void
   /** Lets calls in flight finish, then ends the process. */
   close(): Promise<void>
 }

@@ -91,12 +91,12 @@ class SupervisedDeviceWorker implements DeviceWorker {
   async call<K extends DeviceWorkerCall>(
     name: K,
     request: DeviceWorkerCalls[K]['request'],
-    { body = noBody, timeoutMs, signal }: CallOptions,
+    { body = noBody, timeoutMs, silentMs, signal }: CallOptions,
   ): Promise<{ readonly meta: DeviceWorkerCalls[K]['response']; readonly body: Uint8Array }> {
     const isClose = name === 'close'
     // Forgotten before the call: a restart in between must not bring it back.
     if (isClose) this.#open.delete((request as DeviceWorkerCalls['close']['request']).key)
-    const answer = await this.#supervisor.request({ ...request, do: name }, body, { timeoutMs, signal })
+    const answer = await this.#supervisor.request({ ...request, do: name }, body, { timeoutMs, silentMs, signal })
     if (name === 'open') {
       const opened = request as DeviceWorkerCalls['open']['request']
       this.#open.set(opened.key, { request: opened, deaths: 0 })
@@ -111,6 +111,14 @@ class SupervisedDeviceWorker implements DeviceWorker {
 
   on(listener: (event: 'lost' | 'back') => void): () => void {
     return this.#supervisor.on(listener)
+  }
+
+  check(): void {
+    this.#supervisor.check()
+  }
+
+  replace(reason: string): void {
+    this.#supervisor.replace(reason)
   }
 
   close(): Promise<void> {

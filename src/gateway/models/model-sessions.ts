@@ -97,13 +97,19 @@ export class ModelSessions {
     return { contentType: meta.contentType, ...(meta.jsonLength === undefined ? {} : { jsonLength: meta.jsonLength }), body: answer }
   }
 
+  /** Takes one version out of reach; it is closed after its last request. */
+  drop(version: string): void {
+    const session = this.#open.get(version)
+    if (session === undefined) return
+    this.#open.delete(version)
+    void this.#whileClosing(session.retire())
+  }
+
   /** Takes every version but `kept` out of reach; each is closed after its last request. Resolves when all are. */
   async keepOnly(...kept: readonly (string | undefined)[]): Promise<void> {
     const leaving = [...this.#open.values()].filter(({ version }) => !kept.includes(version))
     for (const { version } of leaving) this.#open.delete(version)
-    const closing = Promise.all(leaving.map(session => session.retire())).then(() => {})
-    this.#closing.add(closing)
-    await closing.finally(() => this.#closing.delete(closing))
+    await this.#whileClosing(Promise.all(leaving.map(session => session.retire())).then(() => {}))
   }
 
   /** Forgets what the worker of its device does not have open although it takes calls. @returns the versions that are lost */
@@ -116,6 +122,11 @@ export class ModelSessions {
   /** Resolves when nothing is being closed any more. */
   async settled(): Promise<void> {
     await Promise.all(this.#closing)
+  }
+
+  #whileClosing(closing: Promise<void>): Promise<void> {
+    this.#closing.add(closing)
+    return closing.finally(() => this.#closing.delete(closing))
   }
 
   /** @throws Refusal NOT_READY */

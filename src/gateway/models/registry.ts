@@ -10,6 +10,7 @@ import { crashPoint } from '../store/crash-point.js'
 import type { StateStore } from '../store/state-store.js'
 import { Refusal } from '../wire-errors.js'
 import { compareVersions } from './compare-versions.js'
+import type { DeviceHealth } from './device-health.js'
 import { checkAnswer } from './golden-check.js'
 import { Homecoming, homecomingBackOff } from './homecoming.js'
 import { inspectModel } from './inspect-model.js'
@@ -47,7 +48,7 @@ export interface ModelRegistryOptions {
  * `Models` over state.db, the artifact store and the workers of the devices. What answers is switched by one transaction, so a crash at any moment leaves exactly
  * the old or the new version active; the version before stays open, which makes a rollback a matter of milliseconds.
  */
-export class ModelRegistry implements Models {
+export class ModelRegistry implements Models, DeviceHealth {
   readonly #options: ModelRegistryOptions
   readonly #clock: Clock
   readonly #loaded: LoadedModels
@@ -224,6 +225,18 @@ export class ModelRegistry implements Models {
     }
   }
 
+  silent(device: string): void {
+    this.#devices.setSilent(device, true)
+  }
+
+  answers(device: string): void {
+    this.#devices.setSilent(device, false)
+  }
+
+  dismiss({ model, version }: Route, why: string): void {
+    this.#homecoming.dismiss(model, version, why)
+  }
+
   on(listener: (event: ModelEvent) => void): () => void {
     return this.#loaded.on(listener)
   }
@@ -236,7 +249,7 @@ export class ModelRegistry implements Models {
 
   /** The session that answers for the active version: its own, or the stand-in while that is gone or to be avoided. */
   #answering(entry: ModelEntry, own: LiveSession | undefined, avoid: string | undefined): LiveSession | undefined {
-    if (own?.isOpen === true && own.device !== avoid) return own
+    if (own?.isOpen === true && own.device !== avoid && !this.#devices.isSilent(own.device)) return own
     // Its worker takes calls and does not have it: nobody will tell of that.
     if (own?.isOpen === false && this.#devices.get(own.device)?.worker.state === 'ready') this.#homecoming.bring(entry.stored.name)
     return openStandIn(entry, this.#reference) ?? own

@@ -21,7 +21,10 @@ export interface ServingDevice {
   readonly env: Readonly<Record<string, string>>
 }
 
-type Listener = (event: 'lost' | 'back', device: ServingDevice) => void
+/** lost, back: its worker died, or takes calls; silent, trusted: a request was not answered in time, or is after all. */
+export type DeviceEvent = 'lost' | 'back' | 'silent' | 'trusted'
+
+type Listener = (event: DeviceEvent, device: ServingDevice) => void
 
 /**
  * The devices that serve now. The first, the reference, is the processor by ONNX Runtime: it is there as long as the daemon is, runs the float model of every
@@ -32,6 +35,7 @@ export class ServingDevices {
   readonly #devices = new Map<string, ServingDevice>()
   readonly #listeners = new Set<Listener>()
   readonly #undo: (() => void)[] = []
+  readonly #silent = new Set<string>()
 
   constructor(reference: ServingDevice) {
     this.reference = reference
@@ -46,6 +50,20 @@ export class ServingDevices {
 
   get(id: string): ServingDevice | undefined {
     return this.#devices.get(id)
+  }
+
+  /** True from a request that was not answered in time until one is, or its worker is a new one: nothing is sent there that another can answer. */
+  isSilent(id: string): boolean {
+    return this.#silent.has(id)
+  }
+
+  /** Says that a device, other than the reference, does not answer or that it does. */
+  setSilent(id: string, silent: boolean): void {
+    const device = this.#devices.get(id)
+    if (device === undefined || device === this.reference || this.#silent.has(id) === silent) return
+    if (silent) this.#silent.add(id)
+    else this.#silent.delete(id)
+    this.#tell(silent ? 'silent' : 'trusted', device)
   }
 
   /** The reference first. */
@@ -65,10 +83,16 @@ export class ServingDevices {
 
   #watch(device: ServingDevice): void {
     this.#devices.set(device.device.id, device)
-    this.#undo.push(device.worker.on(event => this.#tell(event, device)))
+    this.#undo.push(
+      device.worker.on(event => {
+        // Of a new process nothing is known yet.
+        this.#silent.delete(device.device.id)
+        this.#tell(event, device)
+      }),
+    )
   }
 
-  #tell(event: 'lost' | 'back', device: ServingDevice): void {
+  #tell(event: DeviceEvent, device: ServingDevice): void {
     for (const listener of this.#listeners) listener(event, device)
   }
 }

@@ -3,10 +3,13 @@ import type { DeviceWorker } from '../../engines/worker/device-worker.js'
 import { errorCode } from '../../errors.js'
 import { logger } from '../../log.js'
 import { type Clock, systemClock } from '../../time.js'
+import type { DeviceHealth } from '../models/device-health.js'
 import type { Models, Route } from '../models/model.js'
 import { Refusal, toWireError, type WireError } from '../wire-errors.js'
 import { DeviceLane, type Waiting } from './device-lane.js'
+import { Faults } from './faults.js'
 import { LatencyWindow } from './latency-window.js'
+import { Race } from './race.js'
 import type { InferOutcome, InferRequest, Serving, ServingFigures } from './serving.js'
 
 export interface ServingLimits {
@@ -27,8 +30,12 @@ export interface ServingQueueOptions {
   readonly worker: (device: string) => DeviceWorker | undefined
   /** Read at each request: a reloaded configuration holds from the next one on. */
   readonly limits: () => ServingLimits
+  /** Hears of devices that fail where another stands in; default: nobody does. */
+  readonly health?: DeviceHealth
   readonly clock?: Clock
 }
+
+const nobody: DeviceHealth = { silent: () => undefined, answers: () => undefined, dismiss: () => undefined }
 
 type Answer = InferOutcome & { kind: 'answer' }
 
@@ -46,6 +53,7 @@ export class ServingQueue implements Serving {
   readonly #listeners = new Set<(request: InferRequest, outcome: Answer) => void>()
   readonly #deviceListeners = new Set<(event: 'lost' | 'back', device: string) => void>()
   readonly #window = new LatencyWindow()
+  readonly #faults: Faults
   readonly #counts = { received: 0, answered: 0, refused: 0, expired: 0, expiredLate: 0, retried: 0 }
   #draining = false
   #idle: (() => void)[] = []
@@ -54,6 +62,7 @@ export class ServingQueue implements Serving {
   constructor(options: ServingQueueOptions) {
     this.#options = options
     this.#clock = options.clock ?? systemClock
+    this.#faults = new Faults(options.health ?? nobody)
   }
 
   infer(request: InferRequest): Promise<InferOutcome> {
@@ -62,6 +71,7 @@ export class ServingQueue implements Serving {
     try {
       route = this.#door(request)
     } catch (error) {
+      this.#counts.refused += 1
       return Promise.resolve(this.#refusal(request, error))
     }
     this.#callers.set(request.caller, (this.#callers.get(request.caller) ?? 0) + 1)
@@ -77,10 +87,10 @@ export class ServingQueue implements Serving {
         bytes: request.body.byteLength,
         arrived: this.#clock.now(),
         retry: false,
-        settle: outcome => {
+        race: new Race(outcome => {
           this.#settle(waiting, outcome)
           resolve(outcome)
-        },
+        }),
       }
       this.#lane(route.device).push(waiting)
       this.#armSweep()
@@ -179,6 +189,8 @@ export class ServingQueue implements Serving {
       retried: () => {
         this.#counts.retried += 1
       },
+      health: this.#options.health ?? nobody,
+      faults: this.#faults,
     })
     this.#lanes.set(device, lane)
     worker(device)?.on(event => {
@@ -196,15 +208,13 @@ export class ServingQueue implements Serving {
       const now = this.#clock.now()
       this.#window.add(now - arrived, now)
       for (const listener of this.#listeners) listener(request, outcome)
-    } else if (outcome.kind === 'expired') {
-      if (outcome.late) this.#counts.expiredLate += 1
-      else this.#counts.expired += 1
-    }
+    } else if (outcome.kind === 'refusal') this.#counts.refused += 1
+    else if (outcome.late) this.#counts.expiredLate += 1
+    else this.#counts.expired += 1
     if (this.#callers.size === 0) for (const idle of this.#idle.splice(0)) idle()
   }
 
   #refusal(request: InferRequest, error: unknown): InferOutcome {
-    this.#counts.refused += 1
     return { kind: 'refusal', error: this.#wireError(request, error) }
   }
 

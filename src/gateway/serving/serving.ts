@@ -52,8 +52,9 @@ export interface ServingFigures {
 }
 
 /**
- * Answers inference requests: queue with limits per caller, deadline, route, device worker, one retry when the device dies. Never rejects. Each request
- * ends as exactly one of answered, refused, expired: `received` is their sum, and what waits or runs.
+ * Answers inference requests: queue with limits per caller, deadline, route, device worker; one retry when the device dies or its engine fails, and its
+ * stand-in as well when it is silent. Never rejects. Each request ends as exactly one of answered, refused, expired: `received` is their sum, and what waits or
+ * runs.
  */
 export interface Serving {
   infer(request: InferRequest): Promise<InferOutcome>

@@ -46,6 +46,8 @@ class HeldWorker implements DeviceWorker {
   holds = () => true
   figures = () => ({ pid: 1, restarts: 0, rssMiB: 1, inFlight: this.calls.length })
   on = () => () => undefined
+  check = () => undefined
+  replace = () => undefined
   close = async () => undefined
 }
 
