@@ -7,6 +7,13 @@ import type { Device } from '../hardware/device.js'
 
 export type Verdict = { readonly ok: true } | { readonly ok: false; readonly reason: string }
 
+/** A folder for what engines compiled. It may be deleted at any time, and never grows beyond its limit. */
+export interface CompiledCacheOptions {
+  readonly folder: string
+  /** What was used least recently makes room. */
+  readonly maxMiB: number
+}
+
 export interface OpenOptions {
   /** Threads that the session computes with, at least 1: all for one inference, or with the throughput hint shared among those that run side by side. */
   readonly threads: number
@@ -28,7 +35,7 @@ export interface OpenOptions {
   /** One inference as fast as it can be, or as many a second: then `Session.parallel` tells how many run side by side. Engines without a choice ignore it. Default latency. */
   readonly hint?: 'latency' | 'throughput'
   /** Where the engine keeps what it compiled, if it can: the next `open` is faster. */
-  readonly cacheFolder?: string
+  readonly cache?: CompiledCacheOptions
   /** Keep what each node took and by which kernel. Default false: it costs time. */
   readonly profile?: boolean
 }

@@ -3,7 +3,7 @@ import type { ContentType } from '../../samples/request.js'
 import type { OpenOptions, TensorSpec } from '../engine.js'
 
 /** What tells two sessions of one model file apart on an engine that has several devices, precisions and ways to share its threads. */
-export type EngineOptions = Pick<OpenOptions, 'device' | 'precision' | 'hint' | 'cacheFolder'>
+export type EngineOptions = Pick<OpenOptions, 'device' | 'precision' | 'hint' | 'cache'>
 
 /**
  * What the daemon asks a device worker (one process per device) over `process/` frames. `meta` of a request frame is one of these with

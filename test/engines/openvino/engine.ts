@@ -42,9 +42,9 @@ test('a session opened with profiling names the kernel of each node', withoutOpe
 })
 
 test('precision, hint and cache folder reach OpenVINO', withoutOpenvino, async t => {
-  const cacheFolder = t.testdir()
+  const cache = { folder: join(t.testdir(), 'cache'), maxMiB: 16 }
   for (const precision of ['float32', 'bfloat16'] as const) {
-    const session = await openvinoEngine.open(small, { threads: 1, precision, hint: 'throughput', cacheFolder })
+    const session = await openvinoEngine.open(small, { threads: 1, precision, hint: 'throughput', cache })
     const { z } = await session.infer({
       x: { dtype: 'float32', shape: [1, 3], data: Float32Array.of(1, 2, 3) },
       k: { dtype: 'int64', shape: [], data: BigInt64Array.of(2n) },
