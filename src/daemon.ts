@@ -23,7 +23,7 @@ import { judgeStale } from './gateway/jobs/judge-stale.js'
 import { requantizeJob } from './gateway/jobs/requantize-job.js'
 import { fetchBundle } from './gateway/models/fetch-bundle.js'
 import type { Computing } from './gateway/models/model-sessions.js'
-import { followOpenvino } from './gateway/models/openvino-devices.js'
+import { type FollowOpenvinoOptions, followOpenvino } from './gateway/models/openvino-devices.js'
 import { ModelRegistry } from './gateway/models/registry.js'
 import { ServingDevices } from './gateway/models/serving-devices.js'
 import { MqttGateway } from './gateway/mqtt/gateway.js'
@@ -118,7 +118,7 @@ export async function startDaemon(first: Config, { reload = () => loadConfig(und
     opened(await followModels(models, capture), stop => stop())
     if (config.engines.openvino === 'auto') {
       const worker = { memoryMiB: config.workers.memory_mb, heartbeatS: config.workers.heartbeat_s }
-      opened(followOpenvino({ hardware, devices, worker }), followed => followed.close())
+      opened(followOpenvino({ hardware, devices, worker, ...openvinoCache(config) }), followed => followed.close())
     }
     const serving = opened(
       new ServingQueue({ models, worker: device => devices.get(device)?.worker, limits: () => servingLimits(config), health: models }),
@@ -253,6 +253,11 @@ function processor(hardware: Hardware): { readonly cpu: Device; readonly spec: D
     })
   }
   return { cpu, spec }
+}
+
+function openvinoCache({ state_dir, engines }: Config): Pick<FollowOpenvinoOptions, 'cache'> {
+  const maxMiB = engines.openvino_cache_mb
+  return maxMiB === 0 ? {} : { cache: { folder: join(state_dir, 'openvino-compiled'), maxMiB } }
 }
 
 function computing({ serving, workers }: Config): Computing {

@@ -140,6 +140,11 @@ export const Config = z.strictObject({
     .prefault({}),
   engines: z
     .strictObject({
+      openvino_cache_mb: restarts(
+        z.int().min(0).max(65_536).default(256),
+        'daemon',
+        'MiB of the state directory for models that OpenVINO has compiled: they open faster; 0: none are kept',
+      ),
       openvino: restarts(
         z.enum(['auto', 'off']).default('auto'),
         'daemon',

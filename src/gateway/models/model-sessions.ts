@@ -63,10 +63,10 @@ export class ModelSessions {
     path: string,
   ): Promise<{ readonly session: LiveSession; readonly facts: DeviceWorkerCalls['open']['response'] }> {
     const serving = this.#device(device, { name, version })
-    const { worker } = serving
+    const { worker, cache } = serving
     const key = `${name}@${version}#${randomUUID().slice(0, 8)}`
     const hint = manifest.hint ?? this.#computing.hint
-    const options = { ...engineOptions(serving, precision), hint }
+    const options = { ...engineOptions(serving, precision), hint, ...(cache === undefined ? {} : { cache }) }
     const threads = this.#computing.threads[hint]
     const { meta: facts } = await worker.call(
       'open',

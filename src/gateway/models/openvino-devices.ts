@@ -1,3 +1,4 @@
+import type { CompiledCacheOptions } from '../../engines/engine.js'
 import { openvinoEngine } from '../../engines/openvino/engine.js'
 import type { DeviceWorkerOptions } from '../../engines/worker/supervised-device-worker.js'
 import { startDeviceWorker } from '../../engines/worker/supervised-device-worker.js'
@@ -21,6 +22,8 @@ export interface FollowOpenvinoOptions {
   readonly hardware: FoundDevices
   readonly devices: ServingDevices
   readonly worker: Pick<DeviceWorkerOptions, 'memoryMiB' | 'heartbeatS'>
+  /** Where models that were compiled are kept; absent = nowhere. */
+  readonly cache?: CompiledCacheOptions
 }
 
 /** Workers for the devices of OpenVINO, started as its probe finds them. */
@@ -33,14 +36,14 @@ export interface FollowedOpenvino {
  * Starts a worker for each device that OpenVINO has and a file in `devices/` describes, and adds it to those that serve. The library is loaded in these
  * workers alone, from where the probe found it; without it there is nothing to start.
  */
-export function followOpenvino({ hardware, devices, worker }: FollowOpenvinoOptions): FollowedOpenvino {
+export function followOpenvino({ hardware, devices, worker, cache }: FollowOpenvinoOptions): FollowedOpenvino {
   const ended = new AbortController()
   const started = new Map<string, Promise<ServingDevice | undefined>>()
   const look = () => {
     for (const device of hardware.devices()) {
       const spec = device.target === undefined ? undefined : hardware.spec(device.target)
       if (started.has(device.id) || spec === undefined || !openvinoEngine.serves(device).ok) continue
-      const starting = start({ device, spec, worker, signal: ended.signal })
+      const starting = start({ device, spec, worker, cache, signal: ended.signal })
       started.set(device.id, starting)
       void starting.then(serving => {
         if (serving !== undefined && !ended.signal.aborted) devices.add(serving)
@@ -62,10 +65,11 @@ interface Start {
   readonly device: Device
   readonly spec: DeviceSpec
   readonly worker: FollowOpenvinoOptions['worker']
+  readonly cache: CompiledCacheOptions | undefined
   readonly signal: AbortSignal
 }
 
-async function start({ device, spec, worker, signal }: Start): Promise<ServingDevice | undefined> {
+async function start({ device, spec, worker, cache, signal }: Start): Promise<ServingDevice | undefined> {
   const env = openvinoEnv(device)
   try {
     return {
@@ -76,6 +80,7 @@ async function start({ device, spec, worker, signal }: Start): Promise<ServingDe
       engineDevice: String(device.facts.name),
       precisions: precisionsOf(device),
       env,
+      ...(cache === undefined ? {} : { cache }),
     }
   } catch (error) {
     if (!signal.aborted) log.error({ device: device.id, error: errorMessage(error) }, 'no worker for a device of OpenVINO')

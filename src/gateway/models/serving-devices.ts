@@ -1,4 +1,4 @@
-import type { OpenOptions } from '../../engines/engine.js'
+import type { CompiledCacheOptions, OpenOptions } from '../../engines/engine.js'
 import type { DeviceWorker } from '../../engines/worker/device-worker.js'
 import type { EngineOptions } from '../../engines/worker/protocol.js'
 import type { Device } from '../../hardware/device.js'
@@ -19,6 +19,8 @@ export interface ServingDevice {
   readonly precisions: readonly Precision[]
   /** What a process needs in its environment to run the engine. */
   readonly env: Readonly<Record<string, string>>
+  /** Where its engine keeps what it compiled; absent = nowhere. */
+  readonly cache?: CompiledCacheOptions
 }
 
 /** lost, back: its worker died, or takes calls; silent, trusted: a request was not answered in time, or is after all. */

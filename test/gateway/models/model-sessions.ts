@@ -1,13 +1,13 @@
 import { test } from 'tap'
 import type { DeviceWorker } from '../../../src/engines/worker/device-worker.js'
 import { ModelSessions } from '../../../src/gateway/models/model-sessions.js'
-import { ServingDevices } from '../../../src/gateway/models/serving-devices.js'
+import { type ServingDevice, ServingDevices } from '../../../src/gateway/models/serving-devices.js'
 import type { StoredModel, StoredVersion } from '../../../src/gateway/models/stored-model.js'
 import { Manifest } from '../../../src/samples/manifest.js'
 import { testDevice, testSpec } from '../../fixtures/gateway/site.js'
 
 /** Sessions on a worker that notes what it is asked to open. */
-function sessions(hint: 'latency' | 'throughput') {
+function sessions(hint: 'latency' | 'throughput', more: Pick<ServingDevice, 'cache'> = {}) {
   const asked: { readonly threads: number; readonly options: unknown }[] = []
   const worker = {
     device: testDevice.id,
@@ -19,7 +19,16 @@ function sessions(hint: 'latency' | 'throughput') {
     },
   } as unknown as DeviceWorker
   const engine = { name: 'openvino', version: '1' }
-  const devices = new ServingDevices({ device: testDevice, spec: testSpec, engine, worker, engineDevice: 'CPU', precisions: [], env: {} })
+  const devices = new ServingDevices({
+    device: testDevice,
+    spec: testSpec,
+    engine,
+    worker,
+    engineDevice: 'CPU',
+    precisions: [],
+    env: {},
+    ...more,
+  })
   const open = new ModelSessions({ devices, computing: { hint, threads: { latency: 2, throughput: 4 } } })
   const openWith = (manifest: object) =>
     open.open(
@@ -43,4 +52,11 @@ test('model.json says otherwise', async t => {
   const { asked, openWith } = sessions('latency')
   await openWith({ hint: 'throughput' })
   t.same(asked, [{ threads: 4, options: { device: 'CPU', hint: 'throughput' } }])
+})
+
+test('where a device keeps what it compiled goes with each of its sessions', async t => {
+  const cache = { folder: '/state/compiled', maxMiB: 1 }
+  const { asked, openWith } = sessions('latency', { cache })
+  await openWith({})
+  t.match(asked, [{ options: { cache } }])
 })
