@@ -45,6 +45,7 @@ export class Channel {
   readonly #decoder: FrameDecoder
   readonly #waiters = new Map<number, Waiter>()
   #lastId = 0
+  #hasHeard = false
   #ended: QuantdError | undefined
   /** Resolves when the stream has ended, for whatever reason. */
   readonly closed: Promise<void>
@@ -64,6 +65,11 @@ export class Channel {
   /** Requests that wait for their answer. */
   get inFlight(): number {
     return this.#waiters.size
+  }
+
+  /** Whether the other side has said anything yet. */
+  get hasHeard(): boolean {
+    return this.#hasHeard
   }
 
   /** @throws ERR_TIMEOUT, ERR_ABORTED, ERR_WORKER_GONE, ERR_WORKER_CLOSED, ERR_FRAME_SIZE, or what the other side answered */
@@ -125,6 +131,7 @@ export class Channel {
   }
 
   #receive(chunk: Uint8Array): void {
+    this.#hasHeard = true
     try {
       for (const frame of this.#decoder.push(chunk)) this.#dispatch(frame)
     } catch (error) {

@@ -39,11 +39,11 @@ export function startHeartbeat({ child, name, everyMs, clock, busyUntil, onPong 
     await clock.sleep(everyMs, AbortSignal.any([wake.signal, stop.signal])).catch(() => {}) // woken or stopped: seen below
   }
   const loop = async () => {
-    for (let isYoung = true; ; isYoung = false) {
+    for (;;) {
       await pause()
       if (stop.signal.aborted) return
       const askedAt = clock.now()
-      const patienceMs = Math.max(everyMs, isYoung ? bootLimitMs : 0, busyUntil() - askedAt)
+      const patienceMs = Math.max(everyMs, child.channel.hasHeard ? 0 : bootLimitMs, busyUntil() - askedAt)
       const answer = child.channel.request(ping, noBody, { timeoutMs: unlimited, signal: stop.signal })
       const answered = new AbortController()
       const late = clock.sleep(patienceMs, answered.signal).then(
