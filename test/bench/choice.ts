@@ -35,8 +35,8 @@ const { values, positionals } = parseArgs({
 const [shared, samples, ...asked] = positionals
 if (shared === undefined || samples === undefined) throw new Error('choice.js SHARED SAMPLES [--bundles FOLDER --data FOLDER] [MODEL...]')
 
-/** Requests on their way at once: the job is what is measured. */
-const inFlight = 4
+/** One request at a time: capture then parts the same samples the same way in every run. */
+const inFlight = 1
 const small = ['fashion-resnet', 'fashion-mobile', 'fashion-elu', 'fashion-outlier', 'lang-transformer', 'sensor-gru', 'ratings-mlp']
 const real = ['rec', 'det', 'blazeface']
 const names = asked.length > 0 ? asked : [...small, ...(values.bundles === undefined ? [] : real)]

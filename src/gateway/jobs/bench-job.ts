@@ -8,7 +8,7 @@ import { goldenRequest } from '../calibration/golden-request.js'
 import type { Models, VersionRecord } from '../models/model.js'
 import type { ServingDevices } from '../models/serving-devices.js'
 import { Refusal } from '../wire-errors.js'
-import { choiceEntry } from './choice.js'
+import { choiceEntry, referenceFigures } from './choice.js'
 import type { JobContext, JobKind, JobOutcome } from './job-kind.js'
 
 /** Body of the `bench` command, and what its job is told. */
@@ -79,13 +79,16 @@ function outcomeOf(models: Models, model: string, timed: readonly Timed[]): JobO
     ...choiceEntry(models, model, record),
     ms: timing.int8_us / 1000,
     ratio: timing.ratio,
+    low: timing.low,
+    high: timing.high,
     chosen: record.version === active,
   }))
   const float = {
     ...choiceEntry(models, model, versionOf(models, model, '1')),
+    ...referenceFigures(timed.flatMap(({ record: { judgement } }) => (judgement === undefined ? [] : [{ judgement }]))),
     ms: float_us / 1000,
-    ratio: 1,
     verdict: 'reference' as const,
+    why: 'the float model of the bundle',
   }
   return {
     state: 'succeeded',

@@ -115,7 +115,9 @@ const judged = ({ metric, int8, drop, timing, verdict, sentence }: Judgement) =>
 })
 
 /** What float on the reference engine came to, beside the others: the median of the medians of its times. */
-function referenceFigures(made: readonly MadeCandidate[]): Pick<ChoiceEntry, 'metric' | 'value' | 'drop' | 'ms' | 'ratio'> {
+export function referenceFigures(
+  made: readonly Pick<MadeCandidate, 'judgement'>[],
+): Pick<ChoiceEntry, 'metric' | 'value' | 'drop' | 'ms' | 'ratio'> {
   const first = made[0]?.judgement
   const times = made.flatMap(({ judgement }) => (judgement.timing === undefined ? [] : [judgement.timing.float_us])).sort((a, b) => a - b)
   const us = times[times.length >> 1]

@@ -30,6 +30,7 @@ test('the fastest version that was accepted on the reference stands in for one e
     [[float, version(2, { judgement: judged(0.4, 'refused'), state: 'refused' }), elsewhere], '1'],
     [[float, version(2, { judgement: judged(0.4, 'unjudged') }), elsewhere], '1'],
     [[float, version(2, { judgement: judged(0.4), device: 'other0' }), elsewhere], '1'],
+    [[float, version(2, { judgement: judged(0.6) }), version(3, { kind: 'float', judgement: judged(0.5) }), elsewhere], '3'],
   ]
   for (const [versions, expected] of cases) t.equal(standInOf({ versions, active: '9' }, 'cpu0'), expected)
   t.end()

@@ -1,6 +1,6 @@
 import { test } from 'tap'
 import type { StoredModel, StoredVersion } from '../../../src/gateway/models/stored-model.js'
-import { judgedState, withActive, withVersion } from '../../../src/gateway/models/version-rules.js'
+import { judgedState, withActive, withoutOtherForms, withVersion } from '../../../src/gateway/models/version-rules.js'
 import { Manifest } from '../../../src/samples/manifest.js'
 import { reportFixture } from '../../fixtures/gateway/report.js'
 
@@ -71,4 +71,21 @@ test('a judgement moves what rests, not what answers', async t => {
   ] as const) {
     t.equal(judgedState(version(2, { state }), judgement), expected, `${state}, ${judgement.verdict}`)
   }
+})
+
+test('a float in a new form takes the place of the one before, unless that answers or stands ready to', async t => {
+  const form = (number: number, artifact: string, more: Partial<StoredVersion> = {}) =>
+    version(number, { kind: 'float', precision: 'float32', artifact, ...more })
+  const model = modelOf([
+    version(1, { state: 'active' }),
+    form(2, 'old'),
+    form(3, 'old', { state: 'previous' }),
+    form(4, 'old', { device: 'other0' }),
+    form(5, 'a', { precision: 'bfloat16' }),
+    version(6, { artifact: 'int8' }),
+    form(7, 'new'),
+  ])
+  const numbers = (added: StoredVersion) => withoutOtherForms(model, added).versions.map(({ version: number }) => number)
+  t.same(numbers(form(7, 'new')), ['1', '3', '4', '5', '6', '7'])
+  t.same(numbers(form(7, 'a')), ['1', '2', '3', '4', '5', '6', '7'], "the bundle's own file is no other form")
 })
