@@ -1,8 +1,10 @@
+import { QuantdError } from '../../errors.js'
 import { dtypes, type NumericDType, type TensorData } from '../../graph/tensor/dtype.js'
 import type { Tensor } from '../../graph/tensor/tensor.js'
 import type { Pointer, ProfileEntry } from '../../hardware/openvino/library.js'
 import type { TensorSpec } from '../engine.js'
 import type { Core } from './core.js'
+import { markOutputs, stillMarked } from './output-marks.js'
 
 /** Inferences that take longer are waited for on a thread of the pool: the worker answers pings meanwhile. Below, the way there costs more than it saves. */
 const asyncFromMs = 20
@@ -29,6 +31,8 @@ export class InferRequest {
   readonly #request: Pointer
   readonly #tensors = new Map<string, InputTensor>()
   #lastMs = 0
+  /** Of the feeds of the last inference that is known to have computed its outputs: only a change of them can fail unnoticed. */
+  #provenShapes: string | undefined
 
   /** @throws ERR_OPENVINO */
   constructor(options: InferRequestOptions) {
@@ -36,13 +40,17 @@ export class InferRequest {
     this.#request = options.core.library.out<Pointer>('ov_compiled_model_create_infer_request', options.compiled)
   }
 
-  /** @param feeds checked. @throws ERR_OPENVINO; Error for an output that the model does not have */
+  /** @param feeds checked. @throws ERR_OPENVINO, ERR_ENGINE_BROKEN; Error for an output that the model does not have */
   async infer(feeds: Readonly<Record<string, Tensor>>, names: readonly string[]): Promise<Readonly<Record<string, Tensor>>> {
     const {
       core: { library },
       inputs,
+      outputs,
       beside,
     } = this.#options
+    const shapes = inputs.map(({ name }) => feeds[name]!.shape.join()).join(' ')
+    const marked = shapes === this.#provenShapes ? [] : markOutputs(library, this.#request, outputs.length)
+    this.#provenShapes = undefined
     inputs.forEach(({ name }, index) => {
       this.#feed(index, name, feeds[name]!)
     })
@@ -54,6 +62,9 @@ export class InferRequest {
       await library.checkAsync('ov_infer_request_wait', this.#request)
     }
     this.#lastMs = performance.now() - started
+    const unwritten = stillMarked(library, this.#request, marked)
+    if (unwritten.length > 0) throw notComputed(unwritten.map(index => outputs[index]!.name))
+    this.#provenShapes = shapes
     return Object.fromEntries(names.map(name => [name, this.#answer(name)]))
   }
 
@@ -117,3 +128,12 @@ export class InferRequest {
     }
   }
 }
+
+const notComputed = (names: readonly string[]) =>
+  new QuantdError(
+    'ERR_ENGINE_BROKEN',
+    `OpenVINO reports success, and has not computed ${names.join(', ')}: it ran out of memory, most likely`,
+    {
+      details: { outputs: names },
+    },
+  )

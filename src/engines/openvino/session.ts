@@ -1,4 +1,4 @@
-import { errorMessage, QuantdError } from '../../errors.js'
+import { errorCode, errorMessage, QuantdError } from '../../errors.js'
 import type { Tensor } from '../../graph/tensor/tensor.js'
 import type { Pointer, ProfileEntry } from '../../hardware/openvino/library.js'
 import type { OpenOptions, Session, TensorSpec } from '../engine.js'
@@ -18,6 +18,7 @@ export class OpenvinoSession implements Session {
   readonly #waiting: ((request: InferRequest) => void)[] = []
   #last: InferRequest
   #closing: Promise<void> | undefined
+  #broken: QuantdError | undefined
 
   /** Owns the compiled model from here on, and reads the names of its ports off the other one. @throws ERR_OPENVINO */
   constructor(core: Core, { hint, ...ports }: PortsOf & { readonly hint: NonNullable<OpenOptions['hint']> }) {
@@ -38,12 +39,27 @@ export class OpenvinoSession implements Session {
     const request = this.#idle.pop() ?? (await new Promise<InferRequest>(resolve => this.#waiting.push(resolve)))
     this.#last = request
     try {
-      return await request.infer(feeds, wanted ?? this.outputs.map(({ name }) => name))
+      if (this.#broken !== undefined) throw this.#broken
+      const answer = await request.infer(feeds, wanted ?? this.outputs.map(({ name }) => name))
+      // Another one broke what this one ran on.
+      if (this.#broken !== undefined) throw this.#broken
+      return answer
     } catch (error) {
-      throw new QuantdError('ERR_ENGINE_INFER', errorMessage(error), { cause: error, details: { engine: 'openvino' } })
+      throw this.#failed(error)
     } finally {
       this.#release(request)
     }
+  }
+
+  /** After memory ran out a graph of OpenVINO computes nonsense, reports success for what it does not compute, or crashes: it is not asked again. */
+  #failed(cause: unknown): QuantdError {
+    if (cause === this.#broken) return this.#broken as QuantdError
+    const message = errorMessage(cause)
+    const details = { engine: 'openvino' }
+    const isBroken = errorCode(cause) === 'ERR_ENGINE_BROKEN' || !this.#core.library.tellsErrors || /bad_alloc|allocate/i.test(message)
+    if (!isBroken) return new QuantdError('ERR_ENGINE_INFER', message, { cause, details })
+    this.#broken = new QuantdError('ERR_ENGINE_BROKEN', message, { cause, details })
+    return this.#broken
   }
 
   /** What each node took in the inference that began last and by which kernel; only of a session that was opened with profiling, while none runs. */

@@ -49,7 +49,7 @@ interface Ready {
 }
 
 /** What an engine says when it fails, out of memory for one; whether the request is at fault is seen where it is answered next. */
-const deviceFaults: ReadonlySet<string> = new Set(['ERR_ENGINE_INFER', 'ERR_ENGINE_CLOSED', 'ERR_WORKER_KEY'])
+const deviceFaults: ReadonlySet<string> = new Set(['ERR_ENGINE_INFER', 'ERR_ENGINE_BROKEN', 'ERR_ENGINE_CLOSED', 'ERR_WORKER_KEY'])
 
 /** What a call ends with that the worker did not answer. */
 const noAnswers: ReadonlySet<string> = new Set(['ERR_TIMEOUT', 'ERR_WORKER_GONE', 'ERR_WORKER_CLOSED'])
@@ -233,7 +233,8 @@ export class DeviceLane {
         ...(meta.confidence === undefined ? {} : { confidence: meta.confidence }),
       }
     } catch (error) {
-      if (!noAnswers.has(errorCode(error))) health.answers(route.device)
+      if (errorCode(error) === 'ERR_ENGINE_BROKEN') worker.replace(errorMessage(error))
+      else if (!noAnswers.has(errorCode(error))) health.answers(route.device)
       if (this.#isTriedAgain(waiting, route, error)) return 'again'
       // A process that answers pings and does not end an inference would hold all that come after it.
       if (hasStandIn && errorCode(error) === 'ERR_TIMEOUT') worker.replace(`an inference did not end within ${timeoutMs()} ms`)

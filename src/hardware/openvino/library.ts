@@ -104,6 +104,8 @@ export interface OpenvinoLibrary {
   readonly path: string
   /** As the library says it: 2026.4.1-22982-e213a147257-releases/2026/4. */
   readonly build: string
+  /** False for releases up to 2023.0, which say that a call failed and not why. */
+  readonly tellsErrors: boolean
   call(name: FunctionName, ...values: readonly unknown[]): unknown
   /** A call whose status must be 0, on this thread. @throws ERR_OPENVINO with OpenVINO's own text */
   check(name: FunctionName, ...values: readonly unknown[]): void
@@ -173,6 +175,7 @@ function load(path: string): OpenvinoLibrary {
   return {
     path,
     build: version.buildNumber ?? 'unknown',
+    tellsErrors: lastError !== undefined,
     call: (name, ...values) => functions[name](...values),
     check,
     checkAsync: (name, ...values) =>

@@ -1,10 +1,17 @@
-import { mkdirSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Test, test } from 'tap'
 import type { Answer } from '../../bench/stand.js'
 import { compileLibrary } from '../../fixtures/compile-library.js'
-import { type OpenvinoDaemon, startOnOpenvino } from '../../fixtures/gateway/openvino-daemon.js'
+import { model, type OpenvinoDaemon, startOnOpenvino } from '../../fixtures/gateway/openvino-daemon.js'
 import { withoutOpenvino } from '../../fixtures/openvino.js'
+
+/** Address space that a process may add to what it has, in MiB; absent: no limit. */
+function limitMemory(pid: number, moreMiB?: number): void {
+  const kib = Number(/VmSize:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1])
+  execFileSync('prlimit', ['--pid', String(pid), `--as=${moreMiB === undefined ? 'unlimited' : (kib + moreMiB * 1024) * 1024}:`])
+}
 
 /** What the product promises: after this, requests are answered by ONNX Runtime. */
 const moveLimitMs = 2_000
@@ -69,6 +76,24 @@ test('faults of OpenVINO cost no request: ONNX Runtime answers within 2 s, and O
       kill(pid)
     })
     daemon.restoreLibrary()
+    await daemon.until(daemon.version)
+  })
+
+  await t.test('memory runs out during an inference: nobody gets the answer of the request before', async t => {
+    const small = await daemon.until(daemon.version)
+    limitMemory(daemon.workerPid()!, 20)
+    const count = 2048
+    const many = () => daemon.stand.infer(model, Buffer.alloc(784 * count, 90), { contentType: 'application/octet-stream' })
+    const answers = await Promise.all([many(), daemon.ask(), many(), daemon.ask(), many(), daemon.ask()])
+    for (const [index, { status, version, body }] of answers.entries()) {
+      t.equal(status, 200)
+      const [first] = (JSON.parse(body.toString()) as { outputs: { shape: number[]; data: number[] }[] }).outputs
+      t.same(first?.shape, [index % 2 === 0 ? count : 1, 10])
+      const [wanted] = (JSON.parse(small.body.toString()) as { outputs: { data: number[] }[] }).outputs
+      t.ok(Math.abs(first!.data[0]! - wanted!.data[0]!) < 1e-3, `the answer of version ${version}`)
+    }
+    const pid = daemon.workerPid()
+    if (pid !== undefined) limitMemory(pid)
     await daemon.until(daemon.version)
   })
 
