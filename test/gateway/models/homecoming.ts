@@ -54,6 +54,59 @@ test('what the engine of a second device fails on is answered by the first', asy
   t.match(named, { kind: 'refusal' }, 'who names the version wants no other')
 })
 
+test('a device that does not answer is asked no more once its stand-in had to, until it does', async t => {
+  const { site, second, version } = await openWithSecond(t)
+  const serving = servingOf(site)
+  t.match(await ask(site, serving), { kind: 'answer', version })
+  const away = told(site, ({ why }) => why !== '')
+  second.signal('SIGSTOP')
+  const asked = Array.from({ length: 6 }, () => ask(site, serving))
+  t.same(
+    (await Promise.all(asked)).map(outcome => outcome.kind === 'answer' && outcome.device),
+    asked.map(() => 'cpu0'),
+    'also those that waited behind the ones it hangs on',
+  )
+  t.match(await away, { active: version, why: /second0: it does not answer: version 1 answers/ })
+  const started = performance.now()
+  t.match(await ask(site, serving), { kind: 'answer', device: 'cpu0' })
+  t.ok(performance.now() - started < 1_000, 'without waiting for it again')
+  const home = told(site, ({ why }) => why === '')
+  second.signal('SIGCONT')
+  await home
+  t.match(await ask(site, serving), { kind: 'answer', version, device: secondId })
+  t.match(serving.figures(), { received: 9, answered: 9, refused: 0, inFlight: 0, queued: 0 })
+})
+
+test('a version that its engine fails on again and again is closed, and opened again later', async t => {
+  const { site, second, version } = await openWithSecond(t)
+  const serving = servingOf(site)
+  const { route: held, release } = site.models.acquire(model)
+  release()
+  second.refuse('infer')
+  const away = told(site, ({ why }) => why !== '')
+  for (let request = 0; request < 3; request += 1) t.match(await ask(site, serving), { kind: 'answer', version: '1', device: 'cpu0' })
+  t.match(await away, { active: version, state: 'ready', why: /version 2 fails on second0 \(std::bad_alloc\): version 1 answers/ })
+  t.match(await ask(site, serving), { kind: 'answer', device: 'cpu0' })
+  t.equal(serving.figures().retried, 3, 'the fourth was not tried there')
+  const home = told(site, ({ why }) => why === '')
+  second.refuse()
+  await home
+  const after = site.models.acquire(model)
+  after.release()
+  t.not(after.route.key, held.key)
+  t.match(await ask(site, serving), { kind: 'answer', version, device: secondId })
+})
+
+test('requests that are themselves wrong take nothing out of service', async t => {
+  const { site, version } = await openWithSecond(t)
+  const serving = servingOf(site)
+  const wrong = { model, caller: 'app', priority: 1, contentType: 'application/octet-stream', body: Buffer.alloc(3) } as const
+  for (let request = 0; request < 5; request += 1)
+    t.match(await serving.infer(wrong), { kind: 'refusal', error: { code: 'SHAPE_MISMATCH' } })
+  t.equal(serving.figures().retried, 0)
+  t.match(await ask(site, serving), { kind: 'answer', version, device: secondId })
+})
+
 test('a version whose device is not there at the start is stood in for, and answers once the device is added', async t => {
   const folder = t.testdir()
   const first = await openWithSecond(t, folder)
