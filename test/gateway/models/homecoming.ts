@@ -1,7 +1,9 @@
 import { type Test, test } from 'tap'
+import { ServingQueue } from '../../../src/gateway/serving/serving-queue.js'
 import { ask, servingOf, told } from '../../fixtures/gateway/asking.js'
 import { type SecondDevice, secondId, startSecondDevice, versionOn } from '../../fixtures/gateway/second-device.js'
 import { demoBundle, openSite, type Site, siteRequests } from '../../fixtures/gateway/site.js'
+import { defaultLimits } from '../../fixtures/mqtt/rig.js'
 
 const model = 'fashion-resnet'
 
@@ -75,6 +77,26 @@ test('a device that does not answer is asked no more once its stand-in had to, u
   await home
   t.match(await ask(site, serving), { kind: 'answer', version, device: secondId })
   t.match(serving.figures(), { received: 9, answered: 9, refused: 0, inFlight: 0, queued: 0 })
+})
+
+test('an inference that never ends costs its process, although that answers pings', async t => {
+  const { site, second, version } = await openWithSecond(t)
+  const serving = new ServingQueue({
+    models: site.models,
+    worker: id => site.devices.get(id)?.worker,
+    limits: () => ({ ...defaultLimits, timeoutMs: 1_200 }),
+    health: site.models,
+  })
+  const before = second.worker.figures().pid
+  second.hang('infer')
+  const away = told(site, ({ why }) => /its worker died/.test(why))
+  t.match(await ask(site, serving), { kind: 'answer', version: '1', device: 'cpu0' })
+  const home = away.then(() => told(site, ({ why }) => why === ''))
+  await away
+  second.hang()
+  await home
+  t.not(second.worker.figures().pid, before)
+  t.match(await ask(site, serving), { kind: 'answer', version, device: secondId })
 })
 
 test('a version that its engine fails on again and again is closed, and opened again later', async t => {
