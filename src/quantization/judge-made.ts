@@ -13,6 +13,8 @@ export interface Made extends QuantizeResult {
   readonly session: Session
   /** What is left to the judge: the same for all that were made of the same samples. */
   readonly heldOut: SampleSource
+  /** What sentences of the judge call it. Default: int8. */
+  readonly subject?: string
 }
 
 /** What became of one device; one that failed leaves the others to it. */

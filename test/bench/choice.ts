@@ -19,6 +19,7 @@ import type { ChoiceEntry } from '../../src/quantization/report/report.js'
 import { readBundle } from '../../src/samples/bundle.js'
 import { encodeRequest } from '../../src/samples/encode-request.js'
 import { openNpz } from '../../src/samples/npz.js'
+import type { Label } from '../../src/samples/sample.js'
 import { pause, Stand } from './stand.js'
 
 const { values, positionals } = parseArgs({
@@ -35,8 +36,6 @@ const { values, positionals } = parseArgs({
 const [shared, samples, ...asked] = positionals
 if (shared === undefined || samples === undefined) throw new Error('choice.js SHARED SAMPLES [--bundles FOLDER --data FOLDER] [MODEL...]')
 
-/** One request at a time: capture then parts the same samples the same way in every run. */
-const inFlight = 1
 const small = ['fashion-resnet', 'fashion-mobile', 'fashion-elu', 'fashion-outlier', 'lang-transformer', 'sensor-gru', 'ratings-mlp']
 const real = ['rec', 'det', 'blazeface']
 const names = asked.length > 0 ? asked : [...small, ...(values.bundles === undefined ? [] : real)]
@@ -76,23 +75,27 @@ async function feed(stand: Stand, { model, bundle, archive, count }: { model: st
     shape,
   }))
   const source = await openNpz(archive, { inputs, manifest })
-  let next = 0
-  const sendSome = async () => {
-    for (let index = next++; index < Math.min(count, source.count); index = next++) {
-      const { inputs: feeds, label } = await source.read(index)
-      const id = `${archive}-${index}`
-      const { contentType, jsonLength, body } = encodeRequest(feeds, { form: 'oip' })
-      const properties = { id, ...(jsonLength === undefined ? {} : { 'json-len': String(jsonLength) }) }
-      const answer = await stand.infer(model, body, { contentType, properties })
-      if (answer.status !== 200) throw new Error(`${model}: ${answer.status} ${answer.body.toString()}`)
-      if (label === undefined) continue
-      const told = Buffer.from(JSON.stringify({ id, label }))
-      const { status } = await stand.publish(`quantd/${stand.gateway}/feedback/${model}/bench`, told, { contentType: 'application/json' })
-      if (status !== 200) throw new Error(`${model}: feedback ${status}`)
-    }
+  const labels: Promise<void>[] = []
+  // One after the other: capture then parts the same samples the same way in every run.
+  for (let index = 0; index < Math.min(count, source.count); index += 1) {
+    const { inputs: feeds, label } = await source.read(index)
+    const id = `${archive}-${index}`
+    const { contentType, jsonLength, body } = encodeRequest(feeds, { form: 'oip' })
+    const properties = { id, ...(jsonLength === undefined ? {} : { 'json-len': String(jsonLength) }) }
+    const answer = await stand.infer(model, body, { contentType, properties, qos: 0 })
+    if (answer.status !== 200) throw new Error(`${model}: ${answer.status} ${answer.body.toString()}`)
+    if (label !== undefined) labels.push(tell(stand, model, { id, label }))
   }
-  await Promise.all(Array.from({ length: inFlight }, sendSome))
+  await Promise.all(labels)
   await Promise.all([source.close(), close()])
+}
+
+/** What is true of a request that was answered. @throws when its sample was not captured */
+async function tell(stand: Stand, model: string, feedback: { readonly id: string; readonly label: Label }): Promise<void> {
+  const topic = `quantd/${stand.gateway}/feedback/${model}/bench`
+  const { body } = await stand.publish(topic, Buffer.from(JSON.stringify(feedback)), { contentType: 'application/json', limitMs: 120_000 })
+  const { found } = JSON.parse(body.toString()) as { found?: boolean }
+  if (found !== true) throw new Error(`${model}: the label of ${feedback.id} found no sample: ${body.toString()}`)
 }
 
 /** Follows the peak of the resident memory of the daemon's job worker. */

@@ -141,7 +141,10 @@ async function judgeAll(open: readonly Open[], request: SharedRequest, answers: 
   const others = open.filter(({ made }) => made === undefined)
   try {
     const { outcomes, seconds } = await judgeMade(request, {
-      made: quantized.map(({ made }) => made!),
+      made: quantized.map(({ form, made }) => ({
+        ...made!,
+        ...(form.serving.name === request.engine.name ? {} : { subject: form.subject }),
+      })),
       others: others.map(({ form, session }) => ({ session, subject: form.subject })),
     })
     for (const [index, { form, made }] of [...quantized, ...others].entries()) {
