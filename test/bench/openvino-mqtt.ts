@@ -20,6 +20,7 @@ import { packIr } from '../../src/graph/ir/packed-ir.js'
 import { dtypes } from '../../src/graph/tensor/dtype.js'
 import { elementCount, type Tensor } from '../../src/graph/tensor/tensor.js'
 import { setLogLevel } from '../../src/log.js'
+import { relaxHeap } from '../../src/process/relax-heap.js'
 import { encodeRequest } from '../../src/samples/encode-request.js'
 import { Mosquitto } from '../fixtures/mqtt/mosquitto.js'
 
@@ -42,6 +43,7 @@ const folder = mkdtempSync(join(tmpdir(), 'quantd-openvino-mqtt-'))
 /** The daemon process: the IR as a version on OpenVINO, active. Says 'ready' on stdout. */
 async function runDaemon(url: string): Promise<void> {
   setLogLevel('error')
+  relaxHeap()
   const config = {
     gateway,
     state_dir: folder,
