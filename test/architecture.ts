@@ -5,7 +5,7 @@ import { packageRoot } from '../src/paths.js'
 
 /** STYLE 2: the floors, low to high; a file may import its own room, rooms to the left on its floor list, and every floor below. */
 const floors: readonly (readonly string[])[] = [
-  ['errors', 'log', 'paths', 'brand', 'time'],
+  ['errors', 'log', 'paths', 'brand', 'time', 'once'],
   ['config'],
   ['process', 'service'],
   ['graph/tensor', 'graph', 'graph/ops', 'graph/onnx', 'graph/passes', 'graph/fake-quantize', 'graph/ir'],

@@ -4,6 +4,7 @@ import { type IrFiles, writeIr } from '../graph/ir/write.js'
 import type { Node } from '../graph/node.js'
 import { writeModel } from '../graph/onnx/write.js'
 import { constantData } from '../graph/tensor/tensor.js'
+import { once } from '../once.js'
 import { type ActivationParameters, assignParameters } from './algorithms/assign-parameters.js'
 import { biasShift } from './algorithms/fast-bias-correction.js'
 import { givenWeights } from './algorithms/given-weights.js'
@@ -132,15 +133,17 @@ export class CandidateMaker {
       if (bias !== undefined) biases.set(unit.main, bias)
     }
     const { evaluated, result } = target.lower({ model, shapes, placement, parameters, weights, biases, activationCodes })
-    const bytes = once(() => writeModel(refold(evaluated)))
-    const written = result === evaluated ? bytes : once(() => writeModel(refold(result)))
+    const bytes = once(() => writeModel(refold(evaluated())))
+    const written = target.files === 'ir' ? once(() => writeModel(refold(result))) : bytes
     const ir = once(() => (target.files === 'ir' ? irOf(refold(result), shapes) : undefined))
     return {
       recipe,
       placement,
       parameters,
       weights,
-      lowered: evaluated,
+      get lowered() {
+        return evaluated()
+      },
       get bytes() {
         return bytes()
       },
@@ -182,14 +185,6 @@ function irOf(model: Model, shapes: Shapes): IrFiles | undefined {
   } catch (error) {
     if (error instanceof QuantdError && error.code === 'ERR_IR_OP') return undefined
     throw error
-  }
-}
-
-function once<T>(make: () => T): () => T {
-  let made: { readonly value: T } | undefined
-  return () => {
-    made ??= { value: make() }
-    return made.value
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Model } from '../graph/graph.js'
 import type { DeviceSpec } from '../hardware/device-spec.js'
+import { once } from '../once.js'
 import { emulateQuantizers } from './lowering/fake-quantize/emulate-quantizers.js'
 import { insertFakeQuantize } from './lowering/fake-quantize/insert-fake-quantize.js'
 import { toFloat16 } from './lowering/float16/to-float16.js'
@@ -12,8 +13,8 @@ import type { Placement } from './placement/placement.js'
 export interface Lowered {
   /** What is written and served. */
   readonly result: Model
-  /** What ONNX Runtime runs to tell what the target will answer; `result` itself where ONNX Runtime runs that. */
-  readonly evaluated: Model
+  /** What ONNX Runtime runs to tell what the target will answer, made when it is asked for; `result` itself where ONNX Runtime runs that. */
+  readonly evaluated: () => Model
 }
 
 /** A graph with what is known of it; what the spec says is the target's own. */
@@ -50,7 +51,7 @@ function onnxruntimeTarget({ ops, scales, engine }: DeviceSpec, weightRange: 'fu
     place: options => place({ ...options, ops: names, weightRange }),
     lower: options => {
       const result = lower(options)
-      return { result, evaluated: result }
+      return { result, evaluated: () => result }
     },
   }
 }
@@ -65,7 +66,7 @@ function openvinoTarget(spec: DeviceSpec): Target {
       placeOpenvino({ graph, shapes, keepFloat, spec, ...(given === undefined ? {} : { given }) }),
     lower: options => {
       const result = insertFakeQuantize({ ...options, scales })
-      return { result, evaluated: emulateQuantizers(result) }
+      return { result, evaluated: once(() => emulateQuantizers(result)) }
     },
   }
 }
@@ -78,7 +79,7 @@ function float16Target({ scales }: DeviceSpec): Target {
     place: ({ graph, shapes }) => placeFloat16(graph, shapes),
     lower: ({ model }) => {
       const result = toFloat16(model)
-      return { result, evaluated: result }
+      return { result, evaluated: () => result }
     },
   }
 }

@@ -15,7 +15,7 @@ test('every file of devices/ is a target whose model can be made and evaluated h
     const model = residualNet()
     const { lowered } = await quantizedFor(name, model, seededInputs(model, 2))
     t.notOk(
-      lowered.evaluated.graph.nodes.some(({ opType }) => opType === 'FakeQuantize'),
+      lowered.evaluated().graph.nodes.some(({ opType }) => opType === 'FakeQuantize'),
       `${name}: no operator that ONNX lacks`,
     )
     t.same(

@@ -24,8 +24,12 @@ export interface Opened {
   readonly maker: CandidateMaker
   readonly candidate: Candidate
   readonly session: Session
-  readonly kernels: Kernels
   readonly evaluation: Evaluation
+}
+
+/** One whose kernels were looked at: what its placement calls integer is integer. */
+export interface Verified extends Opened {
+  readonly kernels: Kernels
 }
 
 export interface OpenOptions {
@@ -56,6 +60,12 @@ export class CandidateOpener {
   #first: Promise<Readonly<Record<string, Tensor>>> | undefined
   readonly #histograms = new Map<Basis, Promise<ReadonlyMap<string, Histogram>>>()
   readonly #quantiles = new Map<Basis, Promise<Statistics['ranges']>>()
+  /** Kernels of the sessions that were looked at. */
+  readonly #verified = new WeakMap<Session, Kernels>()
+  #hasLooked = false
+  /** What the engine was seen to run in float, by name, and why. */
+  readonly #unfused = new Map<string, string>()
+  #merged = new WeakMap<Recipe['keepFloat'], Recipe['keepFloat']>()
 
   constructor(options: OpenOptions) {
     this.options = options
@@ -112,37 +122,76 @@ export class CandidateOpener {
     return quantiles
   }
 
-  /** Makes, opens and measures a candidate. */
+  /**
+   * Makes, opens and measures a candidate. The kernels of the first one are looked at, which costs more than the run of a small model: what the engine runs in
+   * float there is float in all that follow, which compute the same whether their kernels are known or not. `verified` looks at those of the one that is kept.
+   */
   async open(maker: CandidateMaker, recipe: Recipe): Promise<Opened> {
-    const opened = await this.openUnmeasured(maker, recipe)
+    if (!this.#hasLooked) return this.#openVerified(maker, recipe)
+    const candidate = maker.make(this.#withUnfused(recipe))
+    return this.#measured({ maker, candidate, session: await this.#openPlain(candidate) })
+  }
+
+  /** `opened` where its kernels are what its placement says; else, and where nobody has looked yet, the same recipe opened anew, measured where it changed. */
+  async verified(opened: Opened): Promise<Verified> {
+    const known = this.#verified.get(opened.session)
+    if (known !== undefined) return { ...opened, kernels: known }
+    const { maker, candidate, session, evaluation } = opened
+    await session.close()
+    const seen = await this.openUnmeasured(maker, candidate.recipe, candidate)
+    return seen.candidate === candidate ? { ...seen, evaluation } : this.#measured(seen)
+  }
+
+  async #openVerified(maker: CandidateMaker, recipe: Recipe): Promise<Opened> {
+    return this.#measured(await this.openUnmeasured(maker, recipe))
+  }
+
+  async #measured<T extends Omit<Opened, 'evaluation'>>(opened: T): Promise<T & { readonly evaluation: Evaluation }> {
     const evaluation = await this.#evaluate(opened.session)
-    this.#tried.push({ name: nameOf(maker, opened.candidate.recipe), evaluation, candidate: new WeakRef(opened.candidate) })
+    const { maker, candidate } = opened
+    this.#tried.push({ name: nameOf(maker, candidate.recipe), evaluation, candidate: new WeakRef(candidate) })
     return { ...opened, evaluation }
   }
 
   /** Makes and opens a candidate. Products that the engine runs in float after all are made float in it, and it is opened anew. */
-  async openUnmeasured(maker: CandidateMaker, recipe: Recipe): Promise<Omit<Opened, 'evaluation'>> {
+  async openUnmeasured(maker: CandidateMaker, recipe: Recipe, made?: Candidate): Promise<Omit<Verified, 'evaluation'>> {
     const { request } = this.options
-    let candidate = maker.make(recipe)
+    let candidate = made ?? maker.make(this.#withUnfused(recipe))
     for (;;) {
       const { session, kernels } = await this.#openSeen(candidate)
       const isOurs = request.target === undefined ? isProductForm : isComputing
       const unfused = this.foreign
         ? []
         : [...candidate.placement.units.values()].filter(({ main, form }) => isOurs(form) && isUnfused(main.name, kernels))
-      if (unfused.length === 0) return { maker, candidate, session, kernels }
+      this.#hasLooked = true
+      if (unfused.length === 0) {
+        this.#verified.set(session, kernels)
+        return { maker, candidate, session, kernels }
+      }
       await session.close()
       const reason = request.target === undefined ? 'the engine found no integer kernel for it here' : ranInFloat(request.target)
-      const keepFloat = new Map([...candidate.recipe.keepFloat, ...unfused.map(unit => [unit.main.name, reason] as const)])
-      candidate = maker.make({ ...candidate.recipe, keepFloat })
+      for (const { main } of unfused) this.#unfused.set(main.name, reason)
+      this.#merged = new WeakMap()
+      candidate = maker.make(this.#withUnfused(candidate.recipe))
     }
   }
 
-  /** Opens a candidate without a look at its kernels, which costs more than the run of a small model: a product that does not fuse computes the same, only slower. */
+  /** The recipe with what the engine was seen to run in float; the same map for the same map, by which placements are known. */
+  #withUnfused(recipe: Recipe): Recipe {
+    if (this.#unfused.size === 0) return recipe
+    const keepFloat = this.#merged.get(recipe.keepFloat) ?? new Map([...this.#unfused, ...recipe.keepFloat])
+    this.#merged.set(recipe.keepFloat, keepFloat)
+    return { ...recipe, keepFloat }
+  }
+
+  /** Opens a candidate without a look at its kernels: a product that does not fuse computes the same, only slower. */
   openForRanking(maker: CandidateMaker, recipe: Recipe): Promise<Session> {
+    return this.#openPlain(maker.make(this.#withUnfused(recipe)))
+  }
+
+  #openPlain(candidate: Candidate): Promise<Session> {
     const { target, engine, settings } = this.options.request
     const { threads } = settings
-    const candidate = maker.make(recipe)
     if (target !== undefined) return openOnTarget({ candidate, target, threads, profile: false })
     return engine.open(candidate.bytes, { threads, optimization: 'all' })
   }

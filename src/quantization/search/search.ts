@@ -8,7 +8,7 @@ import type { AlgorithmEntry, AwareEntry, CandidateEntry } from '../report/repor
 import type { QuantizeSettings } from '../settings.js'
 import { chooseRecipe, earlyEstimator, isThorough, recipeFor, schemesFor } from './choose-recipe.js'
 import { keepNoisiestFloat, type Settled } from './keep-float.js'
-import { CandidateOpener, type OpenOptions } from './open-candidates.js'
+import { CandidateOpener, type OpenOptions, type Verified } from './open-candidates.js'
 import { preferSymmetric } from './prefer-symmetric.js'
 import { reachDemands } from './reach-demands.js'
 import { type SwitchedAlgorithm, tryAlgorithms } from './try-algorithms.js'
@@ -23,7 +23,7 @@ export interface SearchOptions extends OpenOptions {
 }
 
 /** The candidate that won, open, and how it came about. Its session is the caller's to close. */
-export interface Chosen extends Settled {
+export interface Chosen extends Settled, Verified {
   /** Why this scheme and estimator. */
   readonly why: string
   /** What each step did; what only the report wants to know is measured when it is asked for. */
@@ -69,10 +69,11 @@ export async function searchCandidates({ maker, observing, tuning, onStage, ...o
   })
   const { why, ...recipe } = await preferSymmetric({ opener, schemes, start: measured })
   const tuned = await tuneCandidate({ opener, start: recipe, thorough, pipeline: settings.pipeline })
-  const settled =
+  const reached =
     tuning === undefined
       ? await keepNoisiestFloat(opener, tuned.best)
       : await reachDemands({ opener, schemes, start: tuned.best, tuning, ...(onStage === undefined ? {} : { onProgress: onStage }) })
+  const settled = { ...reached, ...(await opener.verified(reached)) }
   const notes = opener.foreign ? [foreignNote(spec)] : unseenNotes(settled, options.request)
   return {
     ...settled,
@@ -90,7 +91,7 @@ function foreignNote({ name, engine }: DeviceSpec): string {
 }
 
 /** Layers that the target runs inside of other nodes, whose kernels it does not name one by one. */
-function unseenNotes({ candidate, kernels }: Settled, { target }: OpenOptions['request']): string[] {
+function unseenNotes({ candidate, kernels }: Verified, { target }: OpenOptions['request']): string[] {
   if (target === undefined) return []
   const unseen = [...candidate.placement.units.values()]
     .filter(({ main, form }) => (form === 'linear' || form === 'dynamic-matmul') && !kernels.integerNames.has(main.name))

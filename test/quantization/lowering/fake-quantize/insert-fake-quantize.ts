@@ -36,7 +36,7 @@ for (const [name, net] of Object.entries({ residual: residualNet, depthwise: dep
       read.graph.nodes.map(({ opType, inputs: reads }) => [opType, ...reads]),
       lowered.result.graph.nodes.map(({ opType, inputs: reads }) => [opType, ...reads]),
     )
-    const ratio = signalToNoise(await infer(model, inputs[0]!), await infer(lowered.evaluated, inputs[0]!))
+    const ratio = signalToNoise(await infer(model, inputs[0]!), await infer(lowered.evaluated(), inputs[0]!))
     t.ok(ratio > 25, `${ratio} dB`)
   })
 }

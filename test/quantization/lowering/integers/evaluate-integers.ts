@@ -25,7 +25,7 @@ test('on real pictures the emulation on ONNX Runtime equals integer arithmetic b
   const { model } = await preparedModel('fashion-resnet')
   const inputs = pictures(12)
   const { lowered } = await quantizedFor('fpga', model, inputs)
-  const session = await onnxruntimeEngine.open(writeModel(lowered.evaluated), { threads: 1, optimization: 'all' })
+  const session = await onnxruntimeEngine.open(writeModel(lowered.evaluated()), { threads: 1, optimization: 'all' })
   for (const [index, feed] of inputs.slice(0, 4).entries()) {
     const emulated = await session.infer(feed)
     const exact = evaluateIntegers(lowered.result, feed)
@@ -41,7 +41,7 @@ test('a residual net of seeded weights is exact too, and near to float', async t
   const model = residualNet()
   const inputs = seededInputs(model, 6)
   const { lowered } = await quantizedFor('fpga', model, inputs)
-  const emulation = await onnxruntimeEngine.open(writeModel(lowered.evaluated), { threads: 1, optimization: 'all' })
+  const emulation = await onnxruntimeEngine.open(writeModel(lowered.evaluated()), { threads: 1, optimization: 'all' })
   const float = await onnxruntimeEngine.open(writeModel(model), { threads: 1, optimization: 'all' })
   for (const feed of inputs) {
     const exact = evaluateIntegers(lowered.result, feed).y!.data as Float32Array
