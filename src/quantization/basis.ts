@@ -7,6 +7,7 @@ import type { Placement, Quantizer } from './placement/placement.js'
 import type { Shapes } from './placement/shapes.js'
 import { rangeEstimator } from './ranges/catalog.js'
 import type { QuantizeSettings } from './settings.js'
+import { floatValues } from './statistics/float-values.js'
 import { measureShapes } from './statistics/measure-shapes.js'
 import { observe } from './statistics/observe.js'
 import type { ChannelMeans, ChannelWanted, Statistics, StatisticsWanted } from './statistics/statistics.js'
@@ -43,14 +44,17 @@ export interface ObserveBasisOptions extends ObserveBasis {
   readonly applied: readonly AppliedAlgorithm[]
   /** Values whose channels a float algorithm looks at; in place of everything else, which a trial of it does not need. */
   readonly channels?: readonly ChannelWanted[]
+  /** Shapes of the model that this one was made of: they hold, and are measured only where it has values that one had not. */
+  readonly before?: Shapes
 }
 
 /** `model` with the shapes of its values and what one pass over the samples shows of them. */
-export async function observeBasis(model: Model, { applied, channels, ...options }: ObserveBasisOptions): Promise<Basis> {
+export async function observeBasis(model: Model, { applied, channels, before, ...options }: ObserveBasisOptions): Promise<Basis> {
   const { request, sampleCount, batch } = options
   const { samples, engine, settings, signal } = request
   const { inputs } = await samples.read(0)
-  const [shapes] = await measureShapes({ model, feeds: [inputs], engine })
+  const isKnown = before !== undefined && floatValues(model.graph).every(value => before.has(value))
+  const shapes = isKnown ? before : (await measureShapes({ model, feeds: [inputs], engine }))[0]
   const wanted: StatisticsWanted =
     channels === undefined
       ? statisticsWanted(model, shapes!, options)

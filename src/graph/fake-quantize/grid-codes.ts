@@ -17,12 +17,14 @@ export function centredCodes(
   { scales, zeroPoints, low, high, axis }: Grid,
 ): Int32Array {
   const channelOf = channelAt(shape, axis)
-  return Int32Array.from(values, (value, index) => {
+  const codes = new Int32Array(values.length)
+  for (let index = 0; index < codes.length; index += 1) {
     const channel = channelOf(index)
     const zeroPoint = zeroPoints[channel]!
-    const code = roundHalfEven(Math.fround(value / scales[channel]!))
-    return Math.max(low - zeroPoint, Math.min(high - zeroPoint, code))
-  })
+    const code = roundHalfEven(Math.fround(values[index]! / scales[channel]!))
+    codes[index] = Math.max(low - zeroPoint, Math.min(high - zeroPoint, code))
+  }
+  return codes
 }
 
 /** `grid` with the scales, of those that its limits leave open, on whose steps the most of `values` lie to the last bit. */
@@ -49,5 +51,7 @@ export function valuesOf(
   { scales, axis }: Pick<Grid, 'scales' | 'axis'>,
 ): Float32Array {
   const channelOf = channelAt(shape, axis)
-  return Float32Array.from(codes, (code, index) => code * scales[channelOf(index)]!)
+  const values = new Float32Array(codes.length)
+  for (let index = 0; index < values.length; index += 1) values[index] = codes[index]! * scales[channelOf(index)]!
+  return values
 }

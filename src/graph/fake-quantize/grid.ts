@@ -61,11 +61,14 @@ function scalesOfLimits({ low, high, zeroPoint, top }: { low: number; high: numb
   return fitting.length === 0 ? [nearest] : fitting.sort((a, b) => Math.abs(a - quotient) - Math.abs(b - quotient))
 }
 
+const float = new Float32Array(1)
+const bits = new Uint32Array(float.buffer)
+
 /** The float32 that is `steps` floats above a positive one. */
 function neighbour(value: number, steps: number): number {
-  const bits = new Uint32Array(Float32Array.of(value).buffer)
+  float[0] = value
   bits[0]! += steps
-  return new Float32Array(bits.buffer)[0]!
+  return float[0]!
 }
 
 /** True when both let the same values through. */

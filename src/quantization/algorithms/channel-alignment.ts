@@ -21,6 +21,7 @@ const negligible = 1e-3
  */
 export const channelAlignment = defineFloatAlgorithm({
   name: 'channel_alignment',
+  sparedBy: ['equalization'],
   wanted: ({ graph }, shapes) => pairs(graph, shapes).map(({ value }) => ({ value, axis: 1 })),
   apply({ model, shapes, channels }) {
     const graph = model.graph.clone()

@@ -28,6 +28,8 @@ export interface FloatChange {
 export interface FloatAlgorithm {
   /** Its switch in the settings. */
   readonly name: 'equalization' | 'channel_alignment' | 'smooth_quant'
+  /** Algorithms that even out the same: once one of them was kept, this one is tried only where everything is. */
+  readonly sparedBy?: readonly FloatAlgorithm['name'][]
   /** Values whose channels it needs, found by its own pattern; empty for a model that it has nothing to do in, and for one that needs no data. */
   wanted(model: Model, shapes: Shapes): readonly ChannelWanted[]
   /** `model` is not changed; no changes = there was nothing to do. */

@@ -8,7 +8,7 @@ import { estimateRange } from '../ranges/range-estimator.js'
 import { seedMode } from '../seed-mode.js'
 import type { QuantizeSettings } from '../settings.js'
 import type { CandidateOpener, Opened } from './open-candidates.js'
-import { decibels, isBetter, isNearlyLossless } from './score.js'
+import { decibels, isBetter, isNearlyLossless, isWithinReach } from './score.js'
 
 /** Estimators that `auto` tries, the plainest first. */
 const autoEstimators: readonly RangeEstimatorName[] = ['histogram', 'min-max', 'quantile', 'mean-min-max', 'mean-quantile']
@@ -42,7 +42,7 @@ export function schemesFor(settings: QuantizeSettings, spec: DeviceSpec, { model
   return { modes, estimators, suggestion }
 }
 
-/** Multiply-adds of a sample below which measuring a candidate costs less than opening it: then every one is tried. */
+/** Multiply-adds of a sample below which ONNX Runtime opens and runs a candidate in next to no time: then every one is tried. */
 const smallMacs = 100_000
 
 export interface ChooseRecipeOptions {
@@ -50,6 +50,8 @@ export interface ChooseRecipeOptions {
   readonly schemes: Schemes
   /** The first scheme with the first estimator, on the basis that all others are made of. */
   readonly start: Opened
+  /** The model was changed for it: what is still out of the reach of estimators is not tried on them. */
+  readonly isRebalanced?: boolean
   readonly thorough: boolean
   /** Estimators that were measured on that basis before. */
   readonly known?: ReadonlyMap<RangeEstimatorName, Evaluation>
@@ -63,11 +65,11 @@ export interface EarlyEstimator {
 
 /**
  * The first estimator that leaves int8 close to lossless, before anything that changes the model is tried: a candidate costs a fraction of what observing a
- * changed model does. Where none does, `start` stays. Losers are closed.
+ * changed model does. Where none does, or lossless is out of their reach, `start` stays. Losers are closed.
  */
 export async function earlyEstimator({ opener, schemes, start, thorough }: ChooseRecipeOptions): Promise<EarlyEstimator> {
   const known = new Map([[start.candidate.recipe.estimator, start.evaluation]])
-  if (thorough || isNearlyLossless(start.evaluation)) return { best: start, known }
+  if (thorough || isNearlyLossless(start.evaluation) || !isWithinReach(start.evaluation)) return { best: start, known }
   for (const estimator of schemes.estimators.slice(1)) {
     const opened = await opener.open(start.maker, await recipeFor(opener, start.maker, { ...start.candidate.recipe, estimator }))
     if (isNearlyLossless(opened.evaluation)) {
@@ -90,11 +92,14 @@ export async function chooseRecipe({
   start,
   thorough,
   known,
+  isRebalanced = false,
 }: ChooseRecipeOptions): Promise<Opened & { readonly why: string }> {
-  const tryAll = thorough || macsOf(start) < smallMacs
+  const tryAll = thorough || (opener.options.request.target === undefined && macsOf(start) < smallMacs)
   const enough = ({ evaluation }: Opened) => !tryAll && isNearlyLossless(evaluation)
+  const isWorthAll = tryAll || isWithinReach(start.evaluation)
+  const estimators = isWorthAll ? schemes.estimators.slice(1) : isRebalanced ? [] : schemes.estimators.filter(needsNoSecondLook)
   let best = start
-  for (const estimator of schemes.estimators.slice(1)) {
+  for (const estimator of estimators) {
     if (enough(best)) break
     const measured = known?.get(estimator)
     if (measured !== undefined && !isBetter(measured, best.evaluation)) continue
@@ -111,6 +116,9 @@ export async function chooseRecipe({
     ? { ...measured, why: `${schemes.suggestion}, but measuring says ${other}: ${figures}` }
     : { ...best, why: `${schemes.suggestion}, and measuring agrees: ${figures}` }
 }
+
+/** Those that are far from the others and need no second look at the samples. */
+const needsNoSecondLook = (name: RangeEstimatorName) => name === 'mean-min-max'
 
 const macsOf = ({ candidate }: Opened): number => candidate.placement.layers.reduce((sum, { macs }) => sum + macs, 0)
 

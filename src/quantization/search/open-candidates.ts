@@ -1,5 +1,6 @@
 import type { Session } from '../../engines/engine.js'
-import type { Tensor } from '../../graph/tensor/tensor.js'
+import { elementCount, type Tensor } from '../../graph/tensor/tensor.js'
+import { collectGarbage } from '../../process/memory.js'
 import type { SampleSource } from '../../samples/sample.js'
 import type { Judging } from '../accuracy/choose-metric.js'
 import type { Basis } from '../basis.js'
@@ -43,8 +44,8 @@ export interface OpenOptions {
   readonly onProgress: (share: number) => void
 }
 
-/** Samples that tell whether int8 is close to lossless. */
-const firstSamples = 48
+/** Samples that tell whether int8 is close to lossless, at most; and values of the output that do, but not of fewer samples than the least. */
+const firstSamples = { most: 48, least: 12, values: 2 ** 19 }
 
 /** Opens candidates as they will be served, measures them against float, and keeps a list of what was tried. */
 export class CandidateOpener {
@@ -148,6 +149,8 @@ export class CandidateOpener {
 
   async #measured<T extends Omit<Opened, 'evaluation'>>(opened: T): Promise<T & { readonly evaluation: Evaluation }> {
     const evaluation = await this.#evaluate(opened.session)
+    // Losers have just been closed, and answers that were compared are done with.
+    collectGarbage()
     const { maker, candidate } = opened
     this.#tried.push({ name: nameOf(maker, candidate.recipe), evaluation, candidate: new WeakRef(candidate) })
     return { ...opened, evaluation }
@@ -220,12 +223,26 @@ export class CandidateOpener {
     }))
   }
 
-  /** On the first samples, and on all where those leave a doubt or everything is tried: many close candidates ask for a finer measure. */
+  /**
+   * The candidate with its evaluation on all samples, where it was made on the first ones and leaves a doubt: the signal of a few ranks candidates, an allowed
+   * drop is counted in samples.
+   */
+  async measuredOnAll<T extends Opened>(opened: T): Promise<T> {
+    const { session, evaluation } = opened
+    const isDone = evaluation.items >= this.#compared.length || isNearlyLossless(evaluation)
+    return isDone ? opened : { ...opened, evaluation: await this.#evaluateOn(session, this.#compared) }
+  }
+
+  /** On the first samples; on all where everything is tried, since many close candidates ask for a finer measure, and where text is read and they leave a doubt. */
   async #evaluate(session: Session): Promise<Evaluation> {
     const compared = this.#compared
-    if (this.#thorough || compared.length <= firstSamples) return this.#evaluateOn(session, compared)
-    const first = await this.#evaluateOn(session, compared.slice(0, firstSamples))
-    return isNearlyLossless(first) ? first : this.#evaluateOn(session, compared)
+    // What is read of a map is one text, however many values it has.
+    const isRead = (this.options.judging.alphabet ?? []).length > 0
+    const values = isRead ? 1 : elementCount(compared[0]?.shape ?? [])
+    const count = Math.min(firstSamples.most, Math.max(firstSamples.least, Math.ceil(firstSamples.values / Math.max(1, values))))
+    if (this.#thorough || compared.length <= count) return this.#evaluateOn(session, compared)
+    const first = await this.#evaluateOn(session, compared.slice(0, count))
+    return first.textCloseness === undefined || isNearlyLossless(first) ? first : this.#evaluateOn(session, compared)
   }
 
   async #evaluateOn(session: Session, reference: readonly Tensor[]): Promise<Evaluation> {

@@ -17,6 +17,13 @@ export function isNearlyLossless(evaluation: Evaluation): boolean {
   return isKept && holds(evaluation)
 }
 
+/** Decibels that other ranges have been seen to gain, at most. */
+const estimatorGain = 8
+
+/** True where another estimator may still make int8 nearly lossless; of readers of text always, whose signal says little. */
+export const isWithinReach = ({ snr_db, textCloseness }: Evaluation): boolean =>
+  textCloseness !== undefined || (snr_db ?? 0) >= nearlyLosslessDb - estimatorGain
+
 export const decibels = ({ snr_db }: Pick<Judgement, 'snr_db'>): string => `${snr_db?.toFixed(1) ?? '-'} dB`
 
 /** True when the allowed drops hold on what was evaluated, or the signal is kept. */

@@ -65,7 +65,7 @@ export async function searchCandidates({ maker, observing, tuning, onStage, ...o
     schemes,
     start: tried.best,
     thorough: tunesFirst,
-    ...(sameBasis ? { known: early.known } : {}),
+    ...(sameBasis ? { known: early.known } : { isRebalanced: true }),
   })
   const { why, ...recipe } = await preferSymmetric({ opener, schemes, start: measured })
   const tuned = await tuneCandidate({ opener, start: recipe, thorough, pipeline: settings.pipeline })

@@ -30,8 +30,11 @@ export interface TriedAlgorithms {
   readonly entries: readonly AlgorithmEntry[]
 }
 
-/** Samples that tell what an algorithm gains; what is kept is observed on all. */
-const trialSamples = 64
+/**
+ * Samples that tell what an algorithm gains, at most and at least, and multiply-adds that they may take: large models have large maps, of which few say as much.
+ * What is kept is observed on all.
+ */
+const trial = { most: 64, least: 16, macs: 4e9 }
 
 /**
  * Float algorithms one after the other, each on what those before it left: kept where the output is measured to be closer to float, or where it was asked for.
@@ -40,7 +43,7 @@ const trialSamples = 64
 export async function tryAlgorithms(options: TryAlgorithmsOptions): Promise<TriedAlgorithms> {
   const { opener, observing, algorithms, thorough, start } = options
   const entries: AlgorithmEntry[] = []
-  const trial = { ...observing, sampleCount: Math.min(observing.sampleCount, trialSamples) }
+  const trying = { ...observing, sampleCount: Math.min(observing.sampleCount, trialSamplesOf(start)) }
   let best = start
   for (const { algorithm, wanted, alphas } of algorithms) {
     const since = monotonicMs()
@@ -63,10 +66,15 @@ export async function tryAlgorithms(options: TryAlgorithmsOptions): Promise<Trie
       entry('not needed', `int8 is at ${decibels(best.evaluation)} without it`)
       continue
     }
+    const done = algorithm.sparedBy?.find(name => best.maker.context.basis.applied.some(applied => applied.name === name))
+    if (wanted === 'auto' && !thorough && done !== undefined) {
+      entry('not needed', `${done} has evened out what it would`)
+      continue
+    }
     const before = best
     let tried: Opened | undefined
     for (const alpha of alphas) {
-      const basis = await rebalanced(before.maker.context.basis, { ...trial, algorithm, alpha })
+      const basis = await rebalanced(before.maker.context.basis, { ...trying, algorithm, alpha })
       if (basis === undefined) break
       const maker = new CandidateMaker({ ...before.maker.context, basis })
       const opened = await opener.open(maker, await recipeFor(opener, maker, before.candidate.recipe))
@@ -96,12 +104,17 @@ export async function tryAlgorithms(options: TryAlgorithmsOptions): Promise<Trie
   }
   if (best === start) return { best, entries }
   await start.session.close()
-  if (observing.sampleCount <= trial.sampleCount) return { best, entries }
+  if (observing.sampleCount <= trying.sampleCount) return { best, entries }
   await best.session.close()
-  const { model, applied } = best.maker.context.basis
-  const basis = await observeBasis(model, { ...observing, applied })
+  const { model, applied, shapes } = best.maker.context.basis
+  const basis = await observeBasis(model, { ...observing, applied, before: shapes })
   const maker = new CandidateMaker({ ...best.maker.context, basis })
   return { best: await opener.open(maker, await recipeFor(opener, maker, best.candidate.recipe)), entries }
+}
+
+function trialSamplesOf({ candidate }: Opened): number {
+  const macs = candidate.placement.layers.reduce((sum, layer) => sum + layer.macs, 0)
+  return Math.min(trial.most, Math.max(trial.least, Math.floor(trial.macs / Math.max(1, macs))))
 }
 
 /** `basis` after `algorithm`, observed on the trial samples; undefined where the algorithm finds nothing to do. */
@@ -113,11 +126,11 @@ async function rebalanced(
   const observed =
     channels.length === 0
       ? new Map()
-      : (await observeBasis(basis.model, { ...observing, applied: basis.applied, channels })).statistics.channels
+      : (await observeBasis(basis.model, { ...observing, applied: basis.applied, channels, before: basis.shapes })).statistics.channels
   const { model, changes } = algorithm.apply({ model: basis.model, shapes: basis.shapes, channels: observed, alpha })
   if (changes.length === 0) return undefined
   const applied: readonly AppliedAlgorithm[] = [...basis.applied, { name: algorithm.name, changes }]
-  return observeBasis(model, { ...observing, applied })
+  return observeBasis(model, { ...observing, applied, before: basis.shapes })
 }
 
 const round = (value: number) => Math.round(100 * value) / 100

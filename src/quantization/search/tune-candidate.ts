@@ -28,7 +28,7 @@ export interface TunedCandidate {
   readonly entries: readonly AlgorithmEntry[]
 }
 
-/** How many of the cheapest noisy layers are kept float, one attempt after the other. */
+/** How many of the cheapest noisy layers are kept float, one attempt after the other; up to the first that gains nothing unless everything is tried. */
 const cheapCounts = [1, 2, 4] as const
 /** Signal from which on no layer is worth its conversions any more: noise of 1.6 % of the amplitude. */
 const ampleDb = 36
@@ -128,11 +128,11 @@ class Tuner {
       if (wins) {
         this.best = opened
         kept = names
-      }
+      } else if (!this.#thorough) break
     }
     const figures = `${decibels(before.evaluation)} without it, ${decibels(this.best.evaluation)} with it`
     if (kept.length === 0)
-      return this.#note(name, since, { state: 'withdrawn', sentence: `none of ${ranked.length} gains ${floatGain} dB` })
+      return this.#note(name, since, { state: 'withdrawn', sentence: `the first of ${ranked.length} do not gain ${floatGain} dB` })
     this.#note(name, since, {
       state: 'applied',
       sentence: figures,

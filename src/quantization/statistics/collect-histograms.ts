@@ -36,7 +36,7 @@ export async function collectHistograms(options: CollectHistogramsOptions): Prom
   const { model, outputs } = withStrides(options)
   const histograms = new Map([...outputs.keys()].map(value => [value, emptyHistogram(statistics.ranges.get(value)!['extremes-outermost'])]))
   if (histograms.size === 0) return histograms
-  const session = await engine.open(writeModel(model), { threads, optimization: 'all' })
+  const session = await engine.open(writeModel(model), { threads, optimization: 'all', memory: 'lean' })
   try {
     for (const index of spread(statistics.sampleCount, histogramSamples)) {
       if (signal?.aborted) throw new QuantdError('ERR_ABORTED', 'quantization aborted', { cause: signal.reason })

@@ -1,8 +1,8 @@
-import { sameGrid } from '../../fake-quantize/grid.js'
+import { type Grid, sameGrid } from '../../fake-quantize/grid.js'
 import { centredCodes, gridUnder } from '../../fake-quantize/grid-codes.js'
 import { readFakeQuantize } from '../../fake-quantize/read-fake-quantize.js'
 import { intAttribute } from '../../node.js'
-import { constant, constantData } from '../../tensor/tensor.js'
+import { type ConstantTensor, constant, constantData } from '../../tensor/tensor.js'
 import type { ExportCall, ExportOp } from './export-call.js'
 
 /**
@@ -18,6 +18,28 @@ export function fakeQuantize(call: ExportCall): void {
   })
 }
 
+interface Codes {
+  readonly limits: Grid
+  readonly grid: Grid
+  /** int8 around 0; undefined where they are not. */
+  readonly codes: ConstantTensor | undefined
+}
+
+/** Codes of constants under the limits of their quantizer: a search writes the same weights again and again. */
+const coded = new WeakMap<ConstantTensor, Codes>()
+
+function codesUnder(limits: Grid, values: ConstantTensor): Codes {
+  const known = coded.get(values)
+  if (known !== undefined && sameGrid(known.limits, limits)) return known
+  const floats = constantData(values) as Float32Array
+  const grid = gridUnder(floats, values.shape, limits)
+  const found = centredCodes(floats, values.shape, grid)
+  const isInt8 = found.every(code => code >= -128 && code <= 127)
+  const codes = { limits, grid, codes: isInt8 ? constant('int8', values.shape, Int8Array.from(found)) : undefined }
+  coded.set(values, codes)
+  return codes
+}
+
 function compressed(call: ExportCall): boolean {
   const { node, graph, net } = call
   const values = call.constant(0)
@@ -25,11 +47,9 @@ function compressed(call: ExportCall): boolean {
   const rank = values.shape.length
   const found = readFakeQuantize(graph, node, rank)
   if (found?.takes.exact !== true || !sameGrid(found.takes, found.gives)) return false
-  const floats = constantData(values) as Float32Array
-  const grid = gridUnder(floats, values.shape, found.takes)
-  const codes = centredCodes(floats, values.shape, grid)
-  if (!codes.every(code => code >= -128 && code <= 127)) return false
-  const stored = net.constant(`${node.name}/codes`, constant('int8', values.shape, Int8Array.from(codes)))
+  const { grid, codes } = codesUnder(found.takes, values)
+  if (codes === undefined) return false
+  const stored = net.constant(`${node.name}/codes`, codes)
   const float = call.add('float', {
     type: 'Convert',
     data: { destination_type: 'f32' },

@@ -2,7 +2,8 @@ import type { Graph, Model } from '../../../graph/graph.js'
 import { changeNode, isOp, makeNode, type Node } from '../../../graph/node.js'
 import { openvinoDomain } from '../../../graph/openvino-domain.js'
 import { roundHalfEven } from '../../../graph/tensor/round-half-even.js'
-import { constant } from '../../../graph/tensor/tensor.js'
+import { type ConstantTensor, constant } from '../../../graph/tensor/tensor.js'
+import type { QuantizedWeights } from '../../algorithms/quantize-weights.js'
 import type { Unit } from '../../placement/unit.js'
 import { type Affine, rangeOf } from '../../ranges/affine.js'
 import type { LowerOptions } from '../lower.js'
@@ -84,12 +85,26 @@ function* linear(options: InsertOptions, { graph, node, unit, data }: LinearFiel
   }
 }
 
+/** Values of weights that were written before: most candidates share them. */
+const written = new WeakMap<QuantizedWeights, ConstantTensor>()
+
+function valuesOf(weights: QuantizedWeights): ConstantTensor {
+  const known = written.get(weights)
+  if (known !== undefined) return known
+  const { codes, scales, axis, shape } = weights
+  const inner = axis === undefined ? codes.length : shape.slice(axis + 1).reduce((product, size) => product * size, 1)
+  const values = new Float32Array(codes.length)
+  for (let index = 0; index < values.length; index += 1) values[index] = codes[index]! * scales[Math.floor(index / inner) % scales.length]!
+  const tensor = constant('float32', shape, values)
+  written.set(weights, tensor)
+  return tensor
+}
+
 /** The values of the codes, and a narrow range (levels 255) whose grid they lie on. */
 function weightQuantizer({ weights }: InsertOptions, graph: Graph, unit: Unit): Node {
-  const { codes, scales, axis, shape } = weights.get(unit.main)!
-  const inner = axis === undefined ? codes.length : shape.slice(axis + 1).reduce((product, size) => product * size, 1)
-  const values = Float32Array.from(codes, (code, index) => code * scales[Math.floor(index / inner) % scales.length]!)
-  const data = graph.addConstant(`${unit.weight}/values`, constant('float32', shape, values))
+  const quantized = weights.get(unit.main)!
+  const { scales, axis, shape } = quantized
+  const data = graph.addConstant(`${unit.weight}/values`, valuesOf(quantized))
   return fakeQuantizeNode({
     graph,
     data,
