@@ -1,6 +1,10 @@
 #!/usr/bin/env node
 import type { CliContext } from './cli/context.js'
-import { runProgram } from './cli/program.js'
+import { keepMemorySmall } from './process/memory.js'
+
+// Before anything is loaded: what has grown does not shrink.
+if (process.argv[2] === 'quantize') await keepMemorySmall()
+const { runProgram } = await import('./cli/program.js')
 
 /** Arguments, signals, exit codes. The first SIGINT or SIGTERM asks the command to end, the second ends the process. */
 const ended = new AbortController()

@@ -13,7 +13,6 @@ import type { TensorSpec } from '../graph/tensor/spec.js'
 import { probeCpu } from '../hardware/cpu/probe.js'
 import type { DeviceSpec } from '../hardware/device-spec.js'
 import { loadDeviceSpecs, matchSpec } from '../hardware/match.js'
-import { keepHeapSmall } from '../process/memory.js'
 import { loadBundleMetrics } from '../quantization/accuracy/bundle-metrics.js'
 import { isMetricName, metricNames } from '../quantization/accuracy/catalog.js'
 import type { Judging } from '../quantization/accuracy/choose-metric.js'
@@ -148,7 +147,6 @@ export function quantizeCommand(context: CliContext): Command {
 }
 
 async function run(path: string, options: Options, context: CliContext): Promise<void> {
-  keepHeapSmall()
   checkMetric(options)
   const specs = await Promise.all((options.device ?? [undefined]).map(specOf))
   const engine = engineNamed('onnxruntime')

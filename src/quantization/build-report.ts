@@ -22,12 +22,25 @@ export interface ReportFields {
   readonly weightRange: 'full' | 'half'
   readonly sampleCount: number
   readonly stages: readonly StageTime[]
+  /** Of the process, when the result was made. */
+  readonly peakMiB: number
   /** What is to be said besides what the choice of the candidate says. */
   readonly notes: readonly string[]
 }
 
 /** Everything that was decided and seen, as `report.json` has it; the judge comes after. */
-export function buildReport({ request, model, chosen, noise, algorithms, weightRange, sampleCount, stages, notes }: ReportFields): Report {
+export function buildReport({
+  request,
+  model,
+  chosen,
+  noise,
+  algorithms,
+  weightRange,
+  sampleCount,
+  stages,
+  peakMiB,
+  notes,
+}: ReportFields): Report {
   const { candidate, kernels } = chosen
   const placed = candidate.placement.layers
   const gap = request.spec.precision === 'float16' ? undefined : coverageGap(placed)
@@ -59,6 +72,7 @@ export function buildReport({ request, model, chosen, noise, algorithms, weightR
     ...(chosen.aware === undefined ? {} : { accuracy_aware: chosen.aware }),
     notes: [...notes, ...chosen.notes, ...(gap === undefined ? [] : [gap])],
     stages: [...stages],
+    peak_mib: peakMiB,
     engine: { name: request.engine.name, version: request.engine.version() },
     evaluated_on: evaluatedOn(request),
   }

@@ -52,28 +52,31 @@ export const weightRangeOf = ({ weight_range }: QuantizeSettings, spec: DeviceSp
 
 /**
  * Import, placement and one pass over the samples for all of `specs` together: one of them at least, all with the same range of weights.
+ * @param floats runs the float model and what observes it (`floatEngine`)
  * @throws ERR_QUANT_*, ERR_ONNX_UPGRADE, ERR_GRAPH_PASS, ERR_ENGINE_*, ERR_SAMPLES_READ, ERR_ABORTED
  */
 export async function calibrate(
   asked: QuantizeRequest,
   specs: readonly [DeviceSpec, ...DeviceSpec[]],
   clock: StageClock,
+  floats: Engine,
 ): Promise<Calibration> {
-  const { settings, engine, signal, judging = {} } = asked
+  const { settings, signal, judging = {} } = asked
   const offered = Math.min(settings.samples, asked.samples.count)
   if (offered === 0) throw new QuantdError('ERR_QUANT_NO_SAMPLES', `model '${asked.name}': there are no calibration samples`)
   clock.start('import')
-  const evaluate = evaluator(engine)
+  // Constants are folded to the last bit, in every type.
+  const evaluate = evaluator(asked.engine)
   const weightRange = weightRangeOf(settings, specs[0])
   const imported = bringsQuantizers(asked.model) ? await importQuantizers(asked.model, { evaluate, weightRange }) : undefined
   const prepared = imported?.model ?? (await prepareModel(asked.model, { evaluate }))
   const abort = signal === undefined ? {} : { signal }
-  const taken = await takeBranches({ model: prepared, samples: asked.samples, sampleCount: offered, engine, ...abort })
+  const taken = await takeBranches({ model: prepared, samples: asked.samples, sampleCount: offered, engine: asked.engine, ...abort })
   const { model, refold } = taken
   const sampleCount = taken.sampleIndices.length
   const samples = sampleCount === offered ? asked.samples : subset(asked.samples, taken.sampleIndices)
   const tuned = settings.pipeline === 'accuracy-aware' ? await tuningItems({ ...asked, samples }) : undefined
-  const request: QuantizeRequest = { ...asked, samples, heldOut: tuned?.heldOut ?? asked.heldOut }
+  const request: QuantizeRequest = { ...asked, engine: floats, samples, heldOut: tuned?.heldOut ?? asked.heldOut }
   clock.start('place')
   const { shapes, batch: largest } = await measure(request, model, sampleCount)
   // A condition is one value: samples that run together may take different branches one by one.
@@ -100,7 +103,7 @@ export async function calibrate(
     sampleCount,
     batch,
     wanted,
-    engine,
+    engine: floats,
     threads: settings.threads,
     reference: {
       output,

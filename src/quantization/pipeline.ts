@@ -1,10 +1,12 @@
 import { QuantdError } from '../errors.js'
+import { peakResidentMiB } from '../process/memory.js'
 import type { ObserveBasis } from './basis.js'
 import { buildReport } from './build-report.js'
 import { type Calibration, calibrate, weightRangeOf } from './calibrate.js'
 import { CandidateMaker } from './candidate.js'
 import type { QuantizeRequest, QuantizeResult, QuantizeTarget, SharedRequest } from './contract.js'
 import { hashCosts } from './costs/cost-table.js'
+import { floatEngine } from './float-engine.js'
 import { judgedResult, judgeMade, type Made, type MakeOutcome } from './judge-made.js'
 import { searchCandidates } from './search/search.js'
 import { StageClock } from './stage-clock.js'
@@ -53,7 +55,8 @@ export async function quantizeForAll(asked: SharedRequest, targets: readonly Qua
  * @throws ERR_ABORTED
  */
 export async function makeForAll(asked: SharedRequest, targets: readonly QuantizeTarget[]): Promise<readonly MakeOutcome[]> {
-  await asked.engine.load?.() // of the process, not of a stage
+  const floats = floatEngine(asked, targets)
+  await floats.load?.() // of the process, not of a stage
   const outcomes = new Map<QuantizeTarget, MakeOutcome>()
   const part = (index: number) => (targets.length === 1 ? undefined : { index, count: targets.length })
   for (const range of ['full', 'half'] as const) {
@@ -63,7 +66,7 @@ export async function makeForAll(asked: SharedRequest, targets: readonly Quantiz
     let clock = new StageClock(asked, part(outcomes.size))
     let calibration: Calibration
     try {
-      calibration = await calibrate({ ...asked, ...first }, [first.spec, ...others.map(({ spec }) => spec)], clock)
+      calibration = await calibrate({ ...asked, ...first }, [first.spec, ...others.map(({ spec }) => spec)], clock, floats)
     } catch (error) {
       await closeIfAborted(asked, outcomes.values())
       for (const target of group) outcomes.set(target, { kind: 'failed', error })
@@ -123,6 +126,7 @@ async function make(calibration: Calibration, clock: StageClock): Promise<Made> 
     ...(tuned === undefined ? {} : { tuning: tuned.tuning, onStage: (stage, share, etaS) => clock.at(stage, share, etaS) }),
   })
   // What the report alone wants to know is no part of the making.
+  const peakMiB = peakResidentMiB()
   const [noise, algorithms] = await clock.quietly('judge', async () => [await chosen.noise(), await chosen.algorithms()] as const)
   const bytes = chosen.candidate.written()
   const stages = clock.stop()
@@ -135,6 +139,7 @@ async function make(calibration: Calibration, clock: StageClock): Promise<Made> 
     weightRange,
     sampleCount,
     stages,
+    peakMiB,
     notes: calibration.notes,
   })
   const ir = chosen.candidate.ir()

@@ -16,6 +16,9 @@ export const openvinoEngine: Engine = {
   supports: () => ({ ok: true }),
   version: () => openCore().library.build,
   open: openSession,
+  load: async () => {
+    openCore()
+  },
 }
 
 async function openSession(artifact: string | Uint8Array, options: OpenOptions): Promise<OpenvinoSession> {

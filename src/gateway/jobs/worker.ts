@@ -1,9 +1,12 @@
 import { noBody } from '../../process/channel.js'
+import { keepMemorySmall } from '../../process/memory.js'
 import { parentChannel } from '../../process/parent.js'
 import type { OnProgress } from '../../quantization/contract.js'
 import { runJudge } from './worker-judge.js'
 import { runMake } from './worker-make.js'
 import type { WorkerEvent, WorkerTask } from './worker-task.js'
+
+await keepMemorySmall()
 
 /** Entry of the job worker: does one task and tells of its progress. The daemon kills it to cancel. */
 const channel = parentChannel(async ({ meta }) => {

@@ -32,6 +32,7 @@ export function formatReport(report: Report): string {
     ...choiceLines(report.choice),
     '',
     `stages       ${report.stages.map(({ stage, seconds }) => `${stage} ${seconds.toFixed(2)} s`).join(', ')}`,
+    ...(report.peak_mib === undefined ? [] : [`memory       at most ${report.peak_mib} MiB up to the result`]),
     `engine       ${engineText(report)}`,
     `sha256       float ${model.sha256.slice(0, 16)}, int8 ${result.sha256.slice(0, 16)}, samples ${samples.sha256.slice(0, 16)}`,
   ]

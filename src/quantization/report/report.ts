@@ -176,6 +176,10 @@ export const Report = z.strictObject({
   costs: z.string().optional().describe('sha256 of the table of measured costs that placement followed'),
   notes: z.array(z.string()),
   stages: z.array(z.strictObject({ stage: z.string(), seconds: z.number() })).describe('wall time; not part of what is hashed'),
+  peak_mib: z
+    .int()
+    .optional()
+    .describe('most resident memory of the process up to the result, before it was judged; not part of what is hashed'),
   engine: z.strictObject({ name: z.string(), version: z.string() }).describe('what ran the float model'),
   evaluated_on: z
     .strictObject({ name: z.string(), version: z.string(), device: z.string().optional(), emulated: z.boolean() })
