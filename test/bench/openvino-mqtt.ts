@@ -2,8 +2,9 @@
  * openvino-mqtt.js BUNDLE MADE [--shape {"x":[1,3,48,320]}] [--rounds N] [--count N] [--hint throughput]   what MQTT adds to an int8 model on OpenVINO.
  *
  * A running daemon behind mosquitto on loopback with TCP_NODELAY, all real processes; it serves the IR that `quantd quantize BUNDLE/*.onnx --device openvino-cpu --out
- * MADE` wrote. In turns: the engine alone in this process, the same request over MQTT at QoS 0 one at a time, and a null model of 150,528 bytes on a gateway beside
- * it, whose latency is the overhead of the main job. Then 8 in flight. Medians over the rounds.
+ * MADE` wrote. In turns: the engine alone in this process, the same request over MQTT at QoS 0 one at a time, and on a gateway beside it a null model that takes and
+ * gives as many bytes and the null model of the main job (150,528 bytes in, 1000 floats out): what is there without any inference. Then 8 in flight. Medians over
+ * the rounds.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -88,7 +89,6 @@ async function measure(): Promise<void> {
     child.stdout!.resume()
   }
   await start(fileURLToPath(import.meta.url), [...process.argv.slice(2), '--daemon', broker.url])
-  await start(join(import.meta.dirname, '../fixtures/mqtt/null-gateway.js'), [broker.url, mkdtempSync(join(folder, 'null-')), 'null'])
   const threads = Math.max(1, Math.floor(availableParallelism() / 2))
   const session = await openvinoEngine.open(join(made!, 'model.xml'), { threads })
   const given = JSON.parse(values.shape) as Readonly<Record<string, readonly number[]>>
@@ -100,14 +100,21 @@ async function measure(): Promise<void> {
       return [name, { dtype, shape: sizes, data }]
     }),
   )
-  const answerBytes = Object.values(await session.infer(feeds)).reduce((sum, { data }) => sum + data.byteLength, 0)
+  const answers = await session.infer(feeds)
+  const answerBytes = Object.values(answers).reduce((sum, { data }) => sum + data.byteLength, 0)
+  const specOf = (tensors: Readonly<Record<string, Tensor>>) =>
+    Object.entries(tensors).map(([name, { dtype, shape }]) => ({ name, dtype, shape }))
+  await start(join(import.meta.dirname, '../fixtures/mqtt/null-gateway.js'), [
+    broker.url,
+    mkdtempSync(join(folder, 'null-')),
+    'null',
+    JSON.stringify({ inputs: specOf(feeds), outputs: specOf(answers) }),
+  ])
   const { contentType, body, jsonLength } = encodeRequest(feeds, { form: 'oip' })
   const count = Number(values.count)
-  const load = (more: { readonly inFlight: number; readonly count: number }) =>
+  const load = (more: { readonly inFlight: number; readonly count: number; readonly gateway: string; readonly model: string }) =>
     measureServe({
       url: broker.url,
-      gateway,
-      model,
       qos: 0,
       body,
       contentType,
@@ -119,6 +126,7 @@ async function measure(): Promise<void> {
   const engine: number[] = []
   const served: ServeLoadResult[] = []
   const overhead: number[] = []
+  const like: number[] = []
   const many: number[] = []
   for (let round = 0; round < Number(values.rounds); round += 1) {
     const times: number[] = []
@@ -128,9 +136,10 @@ async function measure(): Promise<void> {
       times.push(performance.now() - started)
     }
     engine.push(median(times))
-    served.push(await load({ inFlight: 1, count }))
+    served.push(await load({ gateway, model, inFlight: 1, count }))
+    like.push((await load({ gateway: 'null', model: 'like', inFlight: 1, count })).p50Ms)
     overhead.push((await measureServe({ ...nothing, contentType: 'application/octet-stream', inFlight: 1, count })).p50Ms)
-    many.push((await load({ inFlight: 8, count })).requestsPerSecond)
+    many.push((await load({ gateway, model, inFlight: 8, count })).requestsPerSecond)
   }
   const failed = served.reduce((sum, result) => sum + result.failed, 0)
   const p50 = median(served.map(({ p50Ms }) => p50Ms))
@@ -138,7 +147,7 @@ async function measure(): Promise<void> {
   const ms = (value: number) => `${value.toFixed(2)} ms`
   process.stdout.write(
     `${made}: ${body.byteLength} bytes in, ${answerBytes} out; engine alone ${ms(median(engine))}, over MQTT p50 ${ms(p50)}, ` +
-      `more ${ms(median(served.map(({ p50Ms }, round) => p50Ms - engine[round]!)))}; null model ${ms(median(overhead))}; 8 in flight ${median(many).toFixed(0)} a second; failed ${failed}\n` +
+      `more ${ms(median(served.map(({ p50Ms }, round) => p50Ms - engine[round]!)))}; null model of these sizes ${ms(median(like))}, of the main job ${ms(median(overhead))}; 8 in flight ${median(many).toFixed(0)} a second; failed ${failed}\n` +
       `  us: ${Object.entries(stages)
         .map(([stage]) => `${stage} ${median(served.map(({ stagesUs }) => stagesUs[stage]!))}`)
         .join(' ')}\n`,
