@@ -35,11 +35,13 @@ export async function openOnTarget({ candidate, target: { engine, options }, thr
 /** What became integer, seen by one inference of a session that was opened with `profile`. @throws ERR_ENGINE_INFER */
 export async function seenKernels(session: Session, { placement }: Candidate, feeds: Readonly<Record<string, Tensor>>): Promise<Kernels> {
   await session.infer(feeds)
-  const computing = [...placement.units.values()].filter(({ form }) => form !== 'move' && form !== 'concat').map(({ main }) => main)
+  const computing = [...placement.units.values()].filter(({ form }) => form !== 'move' && form !== 'concat')
   const products = placement.layers.filter(({ macs }) => macs > 0).map(({ node }) => node)
-  const names = new Map([...computing, ...products].map(node => [node.name, productClass(node)] as const))
+  const names = new Map(products.map(node => [node.name, productClass(node)]))
+  for (const { form, main } of computing) names.set(main.name, form === 'dynamic-matmul' ? 'dynamic' : productClass(main))
   return executedKernels(session.profile?.() ?? [], names)
 }
 
+/** Of a product in float it is not known whether its weights are constant: those have names of their own everywhere but in old releases. */
 const productClass = (node: Node): ProductClass =>
   isOp(node, 'Conv', 'ConvTranspose') ? 'convolution' : isOp(node, 'Gemm', 'MatMul') ? 'matrix' : 'other'

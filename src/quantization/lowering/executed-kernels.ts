@@ -11,34 +11,37 @@ const suffixes = /^(\/(linear|product|bias|WithoutBiases|Dequantization(Multiply
 const precisionOf = ({ execType }: ExecutedNode): string => /_([a-z0-9]+)$/i.exec(execType)?.[1]?.toLowerCase() ?? ''
 
 const isInteger = (node: ExecutedNode): boolean => ['i8', 'u8'].includes(precisionOf(node))
-const isFloat = (node: ExecutedNode): boolean => /^b?f\d+$/.test(precisionOf(node))
+/** f32 and bf16; FP32 and BF16 up to 2023.0. */
+const isFloat = (node: ExecutedNode): boolean => /^b?fp?\d+$/.test(precisionOf(node))
 
 /** Of these names the node itself is never the operator: what stands before or behind it. */
 const conversions = new Set(['Reorder', 'Convert', 'FakeQuantize', 'Const', 'Constant', 'Input', 'Parameter', 'Output', 'Result'])
 
 /** Never part of another node; one that took less than a microsecond counts as not run. */
-const products = { convolution: /Conv/, matrix: /FullyConnected|MatMul/ } as const
+const products = { convolution: /Conv/, matrix: /FullyConnected/, dynamic: /MatMul/ } as const
+const productClasses = Object.keys(products) as readonly (keyof typeof products)[]
 
-/** What an operator is to be looked for as; `other`: neither convolution nor matrix product. */
+/** What an operator is to be looked for as; `matrix`: with constant weights, `dynamic`: of two computed values, `other`: neither convolution nor matrix product. */
 export type ProductClass = keyof typeof products | 'other'
 
-const classOf = ({ nodeType }: ExecutedNode): ProductClass =>
-  products.convolution.test(nodeType) ? 'convolution' : products.matrix.test(nodeType) ? 'matrix' : 'other'
+const classOf = ({ nodeType }: ExecutedNode): ProductClass => productClasses.find(name => products[name].test(nodeType)) ?? 'other'
 
 /**
  * Which operators really ran on integers, from the nodes that an engine ran: of each of `names` (operators as the model names them, all of its products among
  * them) that was found, and counted by the engine's own type of node. Products that the engine gave names of its own (a convolution that took up a
- * normalization) are found by their number where all of them ran in the same way. A name that is in neither set was run inside of another node.
+ * normalization; up to 2023 every product with weights) are found by their number where all of them ran in the same way; where some of them ran in float and
+ * nothing tells which, every product of the class that was not found counts as float. A name that is in neither set was run inside of another node.
  */
 export function executedKernels(executed: readonly ExecutedNode[], names: ReadonlyMap<string, ProductClass>): Kernels {
   const counts = new Map<string, number>()
   const integerNames = new Set<string>()
   const floatNames = new Set<string>()
   const nameless: { readonly node: ExecutedNode; readonly product: ProductClass }[] = []
+  const count = ({ nodeType }: ExecutedNode) => counts.set(nodeType, (counts.get(nodeType) ?? 0) + 1)
   const found = (node: ExecutedNode, name: string) => {
     if (isInteger(node)) {
       integerNames.add(name)
-      counts.set(node.nodeType, (counts.get(node.nodeType) ?? 0) + 1)
+      count(node)
     } else if (isFloat(node)) floatNames.add(name)
   }
   for (const node of executed) {
@@ -48,13 +51,17 @@ export function executedKernels(executed: readonly ExecutedNode[], names: Readon
     if (name !== undefined) found(node, name)
     else if (product !== 'other') nameless.push({ node, product })
   }
-  for (const product of ['convolution', 'matrix'] as const) {
+  for (const product of productClasses) {
     const unseen = [...names].filter(([name, kind]) => kind === product && !integerNames.has(name) && !floatNames.has(name))
     const nodes = nameless.filter(each => each.product === product).map(({ node }) => node)
     if (nodes.length === unseen.length && (nodes.every(isInteger) || nodes.every(isFloat)))
       unseen.forEach(([name], index) => {
         found(nodes[index]!, name)
       })
+    else {
+      for (const node of nodes.filter(isInteger)) count(node)
+      if (nodes.some(isFloat)) for (const [name] of unseen) floatNames.add(name)
+    }
   }
   return { integer: Object.fromEntries([...counts].sort(([a], [b]) => (a < b ? -1 : 1))), integerNames, floatNames }
 }

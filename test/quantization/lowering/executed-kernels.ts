@@ -49,9 +49,10 @@ test('what was fused into another node and what only converts says nothing of a 
   t.same([...integerNames, ...floatNames], [])
 })
 
-test('bfloat16 and float16 are float', async t => {
-  const executed = [ran('/a', 'Convolution', 'brgconv_avx512_amx_bf16'), ran('/b', 'MatMul', 'jit_f16')]
-  t.same([...executedKernels(executed, named({ '/a': 'convolution', '/b': 'matrix' })).floatNames], ['/a', '/b'])
+test('bfloat16 and float16 are float, and so is what older releases spell in another way', async t => {
+  const kernels = ['brgconv_avx512_amx_bf16', 'jit_f16', 'brgemm_avx512_FP32', 'jit_avx512_BF16']
+  for (const kernel of kernels)
+    t.same([...executedKernels([ran('/a', 'Convolution', kernel)], named({ '/a': 'convolution' })).floatNames], ['/a'], kernel)
 })
 
 test('convolutions under names of the engine are told by their number, where all of them ran alike', async t => {
@@ -59,6 +60,31 @@ test('convolutions under names of the engine are told by their number, where all
   const nodes = [ran('Multiply_1', 'Convolution', 'brgconv_I8'), ran('Multiply_2', 'Convolution', 'brgconv_i8')]
   t.same([...executedKernels(nodes, names).integerNames], ['/a', '/b'])
   const mixed = executedKernels([nodes[0]!, ran('Multiply_2', 'Convolution', 'brgconv_f32')], names)
-  t.same([...mixed.integerNames, ...mixed.floatNames], [], 'which of them is which cannot be known')
+  t.same(
+    [[...mixed.integerNames], [...mixed.floatNames]],
+    [[], ['/a', '/b']],
+    'which of them is which cannot be known: neither counts as integer',
+  )
   t.same([...executedKernels(nodes.slice(1), names).integerNames], [], 'one is missing')
+})
+
+test('products of two computed values are told from those with weights, also under names of the engine', async t => {
+  const names = named({ '/q': 'matrix', '/k': 'matrix', '/scores': 'dynamic' })
+  const nodes = [
+    ran('FullyConnected_1', 'FullyConnected', 'brgemm_I8'),
+    ran('FullyConnected_2', 'FullyConnected', 'brgemm_I8'),
+    ran('/Div', 'MatMul', 'brgemm_FP32'),
+  ]
+  const { integerNames, floatNames, integer } = executedKernels(nodes, names)
+  t.same([...integerNames], ['/q', '/k'])
+  t.same([...floatNames], ['/scores'])
+  t.same(integer, { FullyConnected: 2 })
+})
+
+test('where some products under names of the engine ran in float, none of those that were not found counts as integer', async t => {
+  const names = named({ '/a': 'matrix', '/b': 'matrix', '/c': 'matrix' })
+  for (const second of ['brgemm_I8', 'brgemm_FP32']) {
+    const nodes = [ran('FullyConnected_1', 'FullyConnected', 'brgemm_FP32'), ran('FullyConnected_2', 'FullyConnected', second)]
+    t.same([...executedKernels(nodes, names).floatNames], ['/a', '/b', '/c'])
+  }
 })
