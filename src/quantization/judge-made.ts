@@ -2,8 +2,9 @@ import type { Session } from '../engines/engine.js'
 import { writeModel } from '../graph/onnx/write.js'
 import type { SampleSource } from '../samples/sample.js'
 import { type JudgedModel, type JudgeOutcome, judgeAll } from './accuracy/judge-accuracy.js'
-import type { QuantizeResult, SharedRequest } from './contract.js'
+import type { QuantizeResult, SharedRequest, TargetEngine } from './contract.js'
 import { heldToCoverage } from './coverage.js'
+import { openFasterFloat } from './faster-float.js'
 import type { Judgement } from './report/report.js'
 import { StageClock } from './stage-clock.js'
 
@@ -15,6 +16,8 @@ export interface Made extends QuantizeResult {
   readonly heldOut: SampleSource
   /** What sentences of the judge call it. Default: int8. */
   readonly subject?: string
+  /** Engine that it was made for, where that is not the one that runs floats. */
+  readonly target?: TargetEngine
 }
 
 /** What became of one device; one that failed leaves the others to it. */
@@ -37,12 +40,19 @@ export async function judgeMade(asked: SharedRequest, { made, others = [] }: Jud
   const { engine, settings, signal, judging = {}, model } = asked
   const clock = new StageClock(asked)
   clock.start('judge')
-  const float = await engine.open(writeModel(model), { threads: settings.threads, optimization: 'all' })
+  const samples = made[0]?.heldOut ?? asked.heldOut
+  const float = await openFasterFloat({
+    model: writeModel(model),
+    engine,
+    others: made.flatMap(({ target }) => target ?? []),
+    options: { threads: settings.threads, optimization: 'all' },
+    samples,
+  })
   try {
     const outcomes = await judgeAll({
       float,
       models: [...made, ...others],
-      samples: made[0]?.heldOut ?? asked.heldOut,
+      samples,
       judging,
       settings,
       onProgress: share => clock.progress(share),

@@ -149,5 +149,6 @@ async function make(calibration: Calibration, clock: StageClock): Promise<Made> 
     report: costs === undefined ? report : { ...report, costs: hashCosts(costs) },
     session: chosen.session,
     heldOut: request.heldOut,
+    ...(request.target === undefined ? {} : { target: request.target }),
   }
 }

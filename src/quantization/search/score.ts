@@ -29,6 +29,13 @@ export const decibels = ({ snr_db }: Pick<Judgement, 'snr_db'>): string => `${sn
 /** True when the allowed drops hold on what was evaluated, or the signal is kept. */
 export const holds = (judgement: Judgement): boolean => keepsAccuracy(judgement)
 
+/** Share of the allowed drop that may be used up on the samples that a candidate is chosen on. */
+const usableShare = 0.7
+
+/** `holds`, with a part of the allowed drop to spare. */
+export const holdsWithRoom = (evaluation: Evaluation): boolean =>
+  holds(evaluation) && (evaluation.drop === null || evaluation.drop <= usableShare * evaluation.max_drop)
+
 export const isBetter = (a: Evaluation, b: Evaluation): boolean => scoreOf(a) > scoreOf(b) + leastGain
 
 /** Readers of text are compared by the characters that they read alike, in a thousand, all others by their signal in dB. */
