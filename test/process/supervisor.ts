@@ -131,6 +131,42 @@ test('a call that ends in time costs the process nothing', async t => {
   t.equal(supervisor.figures().pid, 1)
 })
 
+test('a process that somebody has waited for in vain is pinged at once, and excused by his patience alone', async t => {
+  const { supervisor, clock, child } = await played(t, { heartbeatMs: 5000 })
+  await clock.advance(5_100)
+  child.blocked = true
+  const hung = supervisor.request({ do: 'infer' }, noBody, { timeoutMs: 30_000, silentMs: 1_000 })
+  const told = t.rejects(hung, { code: 'ERR_WORKER_GONE' })
+  await clock.advance(1_000)
+  supervisor.check()
+  await clock.advance(4_900)
+  t.equal(supervisor.figures().pid, 1, 'an interval to answer')
+  await clock.advance(200)
+  await told
+  t.equal(supervisor.figures().restarts, 1, 'long before the limit of the call')
+})
+
+test('a process that answers when it is checked lives on', async t => {
+  const { supervisor, clock } = await played(t, { heartbeatMs: 5000 })
+  for (let round = 0; round < 3; round += 1) {
+    supervisor.check()
+    await clock.advance(6_000)
+  }
+  t.equal(supervisor.figures().pid, 1)
+})
+
+test('a process that is replaced takes its calls with it', async t => {
+  const { supervisor, clock, child } = await played(t)
+  child.blocked = true
+  const hung = supervisor.request({ do: 'infer' }, noBody, { timeoutMs: 30_000 })
+  const told = t.rejects(hung, { code: 'ERR_WORKER_GONE' })
+  supervisor.replace('an inference does not end')
+  await told
+  await clock.advance(100)
+  t.equal(await pidOf(supervisor), 2)
+  t.equal(supervisor.figures().restarts, 1)
+})
+
 test('the first answer of a process may take half a minute', async t => {
   const { supervisor, clock, child } = await played(t)
   child.blocked = true

@@ -86,3 +86,21 @@ test('a session is closed after what it was asked before, and takes nothing more
 test('what OpenVINO says of a device that is not there comes with the error', withoutOpenvino, async t => {
   await t.rejects(openvinoEngine.open(small, { threads: 1, device: 'NOPE' }), { code: 'ERR_ENGINE_OPEN', message: /NOPE/ })
 })
+
+test('an output that no inference computes anew stays what it is, whatever shapes come', withoutOpenvino, async t => {
+  const model = buildModel({
+    inputs: { x: ['float32', ['n', 3]] },
+    outputs: { y: ['float32', ['n', 3]], c: ['float32', [2, 2]] },
+    constants: { w: seeded([2, 2]) },
+    nodes: [op('Relu', ['x'], 'y'), op('Identity', ['w'], 'c')],
+  })
+  const session = await openvinoEngine.open(writeModel(model), { threads: 1 })
+  t.teardown(() => session.close())
+  const constants: unknown[] = []
+  for (const n of [1, 2, 2, 3, 1]) {
+    const { y, c } = await session.infer({ x: { dtype: 'float32', shape: [n, 3], data: new Float32Array(3 * n).fill(n) } })
+    t.strictSame(Array.from(y!.data as Float32Array), new Array<number>(3 * n).fill(n))
+    constants.push(Array.from(c!.data as Float32Array))
+  }
+  for (const constant of constants) t.strictSame(constant, constants[0])
+})
