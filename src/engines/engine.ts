@@ -62,6 +62,8 @@ export interface Session {
   infer(feeds: Readonly<Record<string, Tensor>>, wanted?: readonly string[]): Promise<Readonly<Record<string, Tensor>>>
   /** What each node took in the last inference and by which kernel; of sessions opened with `profile`, on engines that can tell. */
   profile?(): readonly ExecutedNode[]
+  /** Takes the memory of an answer back for the next ones. Who calls it reads that answer no more; nobody has to. */
+  recycle?(outputs: Readonly<Record<string, Tensor>>): void
   close(): Promise<void>
 }
 

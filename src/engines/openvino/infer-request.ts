@@ -3,6 +3,7 @@ import { dtypes, type NumericDType, type TensorData } from '../../graph/tensor/d
 import type { Tensor } from '../../graph/tensor/tensor.js'
 import type { Pointer, ProfileEntry } from '../../hardware/openvino/library.js'
 import type { TensorSpec } from '../engine.js'
+import type { AnswerMemory } from './answer-memory.js'
 import type { Core } from './core.js'
 import { markOutputs, stillMarked } from './output-marks.js'
 
@@ -14,6 +15,7 @@ export interface InferRequestOptions {
   readonly compiled: Pointer
   readonly inputs: readonly TensorSpec[]
   readonly outputs: readonly TensorSpec[]
+  readonly memory: AnswerMemory
   /** True: other requests of the model run beside it, so that this thread never waits. */
   readonly beside: boolean
 }
@@ -106,7 +108,7 @@ export class InferRequest {
 
   /** A copy: the next inference writes over the request's own. */
   #answer(name: string): Tensor {
-    const { core, outputs } = this.#options
+    const { core, outputs, memory } = this.#options
     const { library, types } = core
     const index = outputs.findIndex(output => output.name === name)
     if (index === -1) throw new Error(`output '${name}' is unknown`)
@@ -119,10 +121,9 @@ export class InferRequest {
       const bytes = Number(library.out<number | bigint>('ov_tensor_get_byte_size', tensor))
       const dtype = types.dtypeOf(library.out<number>('ov_tensor_get_element_type', tensor))! as NumericDType
       const { array } = dtypes[dtype]
-      // Memory that is not filled with zeros first: of a large answer that would take longer than its copy.
-      const copy = Buffer.allocUnsafeSlow(bytes)
-      if (bytes > 0) copy.set(new Uint8Array(library.view(library.out<Pointer>('ov_tensor_data', tensor), bytes)))
-      return { dtype, shape: sizes, data: new array(copy.buffer) }
+      const copy = memory.take(bytes)
+      if (bytes > 0) new Uint8Array(copy).set(new Uint8Array(library.view(library.out<Pointer>('ov_tensor_data', tensor), bytes)))
+      return { dtype, shape: sizes, data: new array(copy) }
     } finally {
       library.call('ov_tensor_free', tensor)
     }

@@ -3,6 +3,7 @@ import type { Tensor } from '../../graph/tensor/tensor.js'
 import type { Pointer, ProfileEntry } from '../../hardware/openvino/library.js'
 import type { OpenOptions, Session, TensorSpec } from '../engine.js'
 import { checkFeeds } from '../feeds.js'
+import { AnswerMemory } from './answer-memory.js'
 import type { Core } from './core.js'
 import { InferRequest } from './infer-request.js'
 import { type PortsOf, readPorts } from './ports.js'
@@ -15,6 +16,7 @@ export class OpenvinoSession implements Session {
   readonly #core: Core
   readonly #compiled: Pointer
   readonly #idle: InferRequest[]
+  readonly #memory = new AnswerMemory()
   readonly #waiting: ((request: InferRequest) => void)[] = []
   #last: InferRequest
   #closing: Promise<void> | undefined
@@ -28,7 +30,7 @@ export class OpenvinoSession implements Session {
     this.inputs = Object.freeze(readPorts(core, ports, 'input'))
     this.outputs = Object.freeze(readPorts(core, ports, 'output'))
     this.parallel = hint === 'throughput' ? optimalRequests(core, compiled) : 1
-    const options = { core, compiled, inputs: this.inputs, outputs: this.outputs, beside: this.parallel > 1 }
+    const options = { core, compiled, inputs: this.inputs, outputs: this.outputs, memory: this.#memory, beside: this.parallel > 1 }
     this.#idle = Array.from({ length: this.parallel }, () => new InferRequest(options))
     this.#last = this.#idle[0]!
   }
@@ -65,6 +67,10 @@ export class OpenvinoSession implements Session {
   /** What each node took in the inference that began last and by which kernel; only of a session that was opened with profiling, while none runs. */
   profile(): readonly ProfileEntry[] {
     return this.#last.profile()
+  }
+
+  recycle(outputs: Readonly<Record<string, Tensor>>): void {
+    this.#memory.give(Object.values(outputs))
   }
 
   /** After what was asked for before. */

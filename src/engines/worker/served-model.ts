@@ -74,6 +74,8 @@ export class ServedModel {
     const response = encodeResponse({ modelName, modelVersion: version, id, outputs, wanted })
     const judged = outputs[manifest.output ?? this.session.outputs[0]?.name ?? '']
     const confidence = confidenceOf(manifest.task, judged)
+    // The response is a copy. What came from a shared inference is a part of its memory.
+    if (batched === 1) this.session.recycle?.(outputs)
     const times = { decodeUs: micros(start, decoded), inferUs, encodeUs: micros(inferred, performance.now()) }
     return { ...response, ...times, batched, ...(confidence === undefined ? {} : { confidence }) }
   }
