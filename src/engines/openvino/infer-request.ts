@@ -5,7 +5,7 @@ import type { Pointer, ProfileEntry } from '../../hardware/openvino/library.js'
 import type { TensorSpec } from '../engine.js'
 import type { AnswerMemory } from './answer-memory.js'
 import type { Core } from './core.js'
-import { markOutputs, stillMarked } from './output-marks.js'
+import { emptyOutputs, hasRoom, markOutputs, stillMarked } from './output-marks.js'
 
 /** Inferences that take longer are waited for on a thread of the pool: the worker answers pings meanwhile. Below, the way there costs more than it saves. */
 const asyncFromMs = 20
@@ -51,7 +51,8 @@ export class InferRequest {
       beside,
     } = this.#options
     const shapes = inputs.map(({ name }) => feeds[name]!.shape.join()).join(' ')
-    const marked = shapes === this.#provenShapes ? [] : markOutputs(library, this.#request, outputs.length)
+    const provenShapes = this.#provenShapes
+    const marked = shapes === provenShapes ? [] : markOutputs(library, this.#request, outputs.length)
     this.#provenShapes = undefined
     inputs.forEach(({ name }, index) => {
       this.#feed(index, name, feeds[name]!)
@@ -64,10 +65,19 @@ export class InferRequest {
       await library.checkAsync('ov_infer_request_wait', this.#request)
     }
     this.#lastMs = performance.now() - started
-    const unwritten = stillMarked(library, this.#request, marked)
-    if (unwritten.length > 0) throw notComputed(unwritten.map(index => outputs[index]!.name))
+    if (shapes !== provenShapes) this.#prove(marked)
     this.#provenShapes = shapes
     return Object.fromEntries(names.map(name => [name, this.#answer(name)]))
+  }
+
+  /** @throws ERR_ENGINE_BROKEN for an inference that was none */
+  #prove(marked: readonly number[]): void {
+    const { core, outputs } = this.#options
+    const { library, types } = core
+    const unwritten = stillMarked(library, this.#request, marked)
+    const empty = emptyOutputs(library, this.#request, outputs.length)
+    if (unwritten.length === 0 && (empty.length === 0 || hasRoom(library, types.numberOf('uint8')))) return
+    throw notComputed([...unwritten, ...empty].map(index => outputs[index]!.name))
   }
 
   /** What each node took in the last inference and by which kernel; only of a model that was compiled with profiling. */

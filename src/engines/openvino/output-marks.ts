@@ -25,6 +25,28 @@ export function stillMarked(library: OpenvinoLibrary, request: Pointer, marked: 
   })
 }
 
+/** What an inference that needs memory for shapes it did not have may ask for at once, in MiB: taken without being touched. */
+const roomMiB = 256
+
+/**
+ * Outputs that have no elements. Before a first inference there is nothing to mark, and what was swallowed leaves them so; what was computed may be empty as well,
+ * as boxes are where nothing is found. The two are told apart by whether there is memory.
+ */
+export function emptyOutputs(library: OpenvinoLibrary, request: Pointer, count: number): readonly number[] {
+  return indices(count).filter(index => headOf(library, request, index).length === 0)
+}
+
+/** @param byteType number of uint8 in this build */
+export function hasRoom(library: OpenvinoLibrary, byteType: number | undefined): boolean {
+  try {
+    const shape = { rank: 1, dims: BigInt64Array.of(BigInt(roomMiB * 2 ** 20)) }
+    library.call('ov_tensor_free', library.out<Pointer>('ov_tensor_create', byteType, shape))
+    return true
+  } catch {
+    return false
+  }
+}
+
 /** The first bytes of an output as it is now, not copied; none where it has no memory. */
 function headOf(library: OpenvinoLibrary, request: Pointer, index: number): Uint8Array {
   const tensor = library.out<Pointer>('ov_infer_request_get_output_tensor_by_index', request, index)

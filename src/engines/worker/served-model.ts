@@ -1,4 +1,4 @@
-import { errorMessage, QuantdError } from '../../errors.js'
+import { errorCode, errorMessage, QuantdError } from '../../errors.js'
 import { dtypes } from '../../graph/tensor/dtype.js'
 import { elementCount, type Tensor } from '../../graph/tensor/tensor.js'
 import { logger } from '../../log.js'
@@ -40,7 +40,7 @@ export class ServedModel {
     this.queue = new InferenceQueue(session, request.manifest.batch)
   }
 
-  /** Opens and runs once on zeros, wherever it may run side by side: kernels are prepared and memory is laid out before the first request. @throws ERR_ENGINE_OPEN, ERR_ENGINE_UNKNOWN */
+  /** Opens and runs once on zeros, wherever it may run side by side: kernels are prepared and memory is laid out before the first request. @throws ERR_ENGINE_OPEN, ERR_ENGINE_UNKNOWN, ERR_ENGINE_BROKEN */
   static async open(request: OpenRequest): Promise<ServedModel> {
     const session = await engineNamed(request.engine).open(request.artifact, { threads: request.threads, ...request.options })
     const model = new ServedModel(request, session)
@@ -55,6 +55,7 @@ export class ServedModel {
       const zeros = zeroFeeds(this.session, manifest)
       await Promise.all(Array.from({ length: this.session.parallel ?? 1 }, () => this.session.infer(zeros)))
     } catch (error) {
+      if (errorCode(error) === 'ERR_ENGINE_BROKEN') throw error
       // Zeros of guessed sizes are no input that every model must take.
       log.info({ model: modelName, version, reason: errorMessage(error).slice(0, 200) }, 'not warmed up: the model takes no zeros')
     }
