@@ -1,8 +1,10 @@
 import type { Graph, Model } from '../graph/graph.js'
-import { isOp } from '../graph/node.js'
+import { isOp, type Node } from '../graph/node.js'
+import type { DeviceSpec } from '../hardware/device-spec.js'
 import type { FloatChange } from './algorithms/float-algorithm.js'
 import type { QuantizeRequest } from './contract.js'
 import type { GivenQuantizers } from './placement/given-quantizers.js'
+import { opClass } from './placement/openvino/op-classes.js'
 import type { Placement, Quantizer } from './placement/placement.js'
 import type { Shapes } from './placement/shapes.js'
 import { rangeEstimator } from './ranges/catalog.js'
@@ -87,8 +89,20 @@ export function statisticsWanted(
   const target = targetOf({ spec, weightRange })
   const placement = target.place({ graph: model.graph, shapes, keepFloat, ...(given === undefined ? {} : { given }) })
   const wanted = ofPlacement(placement, { shapes, settings, given })
-  return target.evaluation === 'native' ? wanted : { ...wanted, ranges: withAllInputs(model.graph, shapes, wanted.ranges) }
+  if (target.evaluation === 'native') return wanted
+  const channels = [...(wanted.channels ?? []), ...channelsOfReaders(model.graph, spec)]
+  return { ...wanted, ranges: withAllInputs(model.graph, shapes, wanted.ranges), channels: unique(channels) }
 }
+
+/** Inputs of what takes a range per channel: another reader of the same value that is kept float leaves the quantizer to it alone. */
+function channelsOfReaders(graph: Graph, { ops, quantizers }: DeviceSpec): ChannelWanted[] {
+  const takes = (node: Node) => ops[opClass(graph, node)]?.activations?.some(name => quantizers[name]?.granularity === 'per-channel')
+  return graph.nodes.filter(takes).map(({ inputs }) => ({ value: inputs[0]!, axis: 1 }))
+}
+
+const unique = (channels: readonly ChannelWanted[]): ChannelWanted[] => [
+  ...new Map(channels.map(channel => [`${channel.axis} ${channel.value}`, channel])).values(),
+]
 
 /**
  * Where quantizers stand on the inputs of operators, an operator that is kept float moves them: to any value that another one reads. Those of ONNX Runtime stand

@@ -5,6 +5,7 @@ import type { Candidate } from './candidate.js'
 import type { QuantizeRequest } from './contract.js'
 import { coverageGap, coverageOf } from './coverage.js'
 import type { Codes } from './lowering/emitter.js'
+import type { PlacedLayer } from './placement/placement.js'
 import type { ActivationMode, Affine } from './ranges/affine.js'
 import { rangeOf } from './ranges/affine.js'
 import type { AlgorithmEntry, LayerEntry, QuantizerEntry, Report } from './report/report.js'
@@ -98,9 +99,10 @@ function observedEntries({ maker }: Chosen, observed: readonly string[]) {
   return observed.map(tensor => ({ tensor, range: ranges.get(tensor)!['extremes-outermost'] }))
 }
 
-function layerEntries({ maker, candidate }: Chosen, noise: ReadonlyMap<string, number>): LayerEntry[] {
+function layerEntries({ maker, candidate, kernels }: Chosen, noise: ReadonlyMap<string, number>): LayerEntry[] {
   const { graph } = maker.context.basis.model
-  return candidate.placement.layers.map(({ node, state, reason, macs }) => {
+  return candidate.placement.layers.map(layer => {
+    const { node, state, reason, macs } = kernels.floatInside?.has(layer.node.name) ? insideFloat(layer) : layer
     const ratio = noise.get(node.name)
     return {
       node: node.name,
@@ -115,6 +117,13 @@ function layerEntries({ maker, candidate }: Chosen, noise: ReadonlyMap<string, n
     }
   })
 }
+
+/** It reads codes, and computes on what they stand for. */
+const insideFloat = (layer: PlacedLayer): PlacedLayer => ({
+  ...layer,
+  state: 'float',
+  reason: 'the engine computes it in float, in one kernel with the quantizer behind it',
+})
 
 function quantizerEntries({ recipe, placement, parameters, weights }: Candidate, activationCodes: Codes): QuantizerEntry[] {
   const activations = [...placement.quantizers.values()].map((quantizer): QuantizerEntry => {

@@ -8,6 +8,7 @@ import type { Candidate } from './candidate.js'
 import type { TargetEngine } from './contract.js'
 import type { Kernels } from './lowering/count-kernels.js'
 import { executedKernels, type ProductClass } from './lowering/executed-kernels.js'
+import { quantizerName } from './lowering/fake-quantize/fake-quantize-node.js'
 
 export interface OpenOnTargetOptions {
   readonly candidate: Candidate
@@ -39,7 +40,32 @@ export async function seenKernels(session: Session, { placement }: Candidate, fe
   const products = placement.layers.filter(({ macs }) => macs > 0).map(({ node }) => node)
   const names = new Map(products.map(node => [node.name, productClass(node)]))
   for (const { form, main } of computing) names.set(main.name, form === 'dynamic-matmul' ? 'dynamic' : productClass(main))
-  return executedKernels(session.profile?.() ?? [], names)
+  return executedKernels(session.profile?.() ?? [], names, quantizersBehind(placement, names))
+}
+
+/** By the name of a quantizer the elementwise unit whose values it takes, as they are or after operators that read nothing else. */
+function quantizersBehind(
+  { units, layers }: Candidate['placement'],
+  names: ReadonlyMap<string, ProductClass>,
+): ReadonlyMap<string, string> {
+  const readers = new Map<string, Node[]>()
+  for (const { node } of layers) for (const value of node.inputs) readers.set(value, [...(readers.get(value) ?? []), node])
+  const found = new Map<string, string>()
+  for (const { main, outputs } of units.values()) {
+    if (names.get(main.name) !== 'other') continue
+    for (const output of outputs) {
+      for (let value: string | undefined = output; value !== undefined; value = onlyResult(readers.get(value), units)) {
+        found.set(quantizerName(value), main.name)
+      }
+    }
+  }
+  return found
+}
+
+/** What the only reader of a value makes of it, where that one stays float and reads one computed value. */
+function onlyResult(readers: readonly Node[] | undefined, units: Candidate['placement']['units']): string | undefined {
+  const [reader, ...others] = readers ?? []
+  return reader === undefined || others.length > 0 || units.has(reader) || reader.inputs.length !== 1 ? undefined : reader.outputs[0]
 }
 
 /** Of a product in float it is not known whether its weights are constant: those have names of their own everywhere but in old releases. */

@@ -55,7 +55,7 @@ export function assignParameters(options: AssignOptions): Map<string, Activation
       parameters.set(quantizer.value, { ...shared, quantize: shared.dequantize })
     } else if (quantizer.fixed !== undefined && tunedRange(quantizer) === undefined) {
       parameters.set(quantizer.value, fixedParameters(stepped(quantizer.fixed, options.scales), quantizer))
-    } else if (quantizer.axis !== undefined) {
+    } else if (quantizer.axis !== undefined && statistics.channels.has(quantizer.value)) {
       parameters.set(quantizer.value, perChannel(quantizer, options))
     } else {
       const ranges = (quantizer.group ?? [quantizer.value]).map(value => rangeOfOne(placement.quantizers.get(value)!))
@@ -89,8 +89,7 @@ const stepped = (affine: Affine, scales: AssignOptions['scales']): Affine => (sc
  * falls back to where there is a range per channel (quantization.md 3.1, 3.2). Symmetric codes are signed in all channels or in none.
  */
 function perChannel(quantizer: Quantizer, { statistics, mode, scales, estimatorOf }: AssignOptions): ActivationParameters {
-  const observed = statistics.channels.get(quantizer.value)
-  invariant(observed !== undefined, `channels of ${quantizer.value} were not observed`)
+  const observed = statistics.channels.get(quantizer.value)!
   const isMedian = estimatorOf(quantizer).over.startsWith('median')
   const [lows, highs] = isMedian ? [observed.medianLow, observed.medianHigh] : [observed.low, observed.high]
   const ranges = Array.from(lows, (low, channel) => clipped({ low, high: highs[channel]! }, quantizer))

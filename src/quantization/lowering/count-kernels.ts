@@ -31,6 +31,8 @@ export interface Kernels {
   /** Node names, as the lowered graph had them, of products with an integer kernel. */
   readonly integerNames: ReadonlySet<string>
   readonly floatNames: ReadonlySet<string>
+  /** Operators that read codes and compute in float, in one kernel with the quantizer behind them; absent = none. */
+  readonly floatInside?: ReadonlySet<string>
 }
 
 /** What became integer in the graph that the engine really runs, read from the one it saved. */

@@ -17,6 +17,10 @@ const isFloat = (node: ExecutedNode): boolean => /^b?fp?\d+$/.test(precisionOf(n
 /** Of these names the node itself is never the operator: what stands before or behind it. */
 const conversions = new Set(['Reorder', 'Convert', 'FakeQuantize', 'Const', 'Constant', 'Input', 'Parameter', 'Output', 'Result'])
 
+/** Kernels that are made of several operators. */
+const joined = new Set(['Subgraph', 'Eltwise'])
+const dequantization = /\/Dequantization(Multiply|Subtract)$/
+
 /** Never part of another node; one that took less than a microsecond counts as not run. */
 const products = { convolution: /Conv/, matrix: /FullyConnected/, dynamic: /MatMul/ } as const
 const productClasses = Object.keys(products) as readonly (keyof typeof products)[]
@@ -31,11 +35,17 @@ const classOf = ({ nodeType }: ExecutedNode): ProductClass => productClasses.fin
  * them) that was found, and counted by the engine's own type of node. Products that the engine gave names of its own (a convolution that took up a
  * normalization; up to 2023 every product with weights) are found by their number where all of them ran in the same way; where some of them ran in float and
  * nothing tells which, every product of the class that was not found counts as float. A name that is in neither set was run inside of another node.
+ * @param readers by the name of a quantizer the operator before it: OpenVINO calls the kernel that it makes of both after the quantizer
  */
-export function executedKernels(executed: readonly ExecutedNode[], names: ReadonlyMap<string, ProductClass>): Kernels {
+export function executedKernels(
+  executed: readonly ExecutedNode[],
+  names: ReadonlyMap<string, ProductClass>,
+  readers: ReadonlyMap<string, string> = new Map(),
+): Kernels {
   const counts = new Map<string, number>()
   const integerNames = new Set<string>()
   const floatNames = new Set<string>()
+  const floatInside = new Set<string>()
   const nameless: { readonly node: ExecutedNode; readonly product: ProductClass }[] = []
   const count = ({ nodeType }: ExecutedNode) => counts.set(nodeType, (counts.get(nodeType) ?? 0) + 1)
   const found = (node: ExecutedNode, name: string) => {
@@ -51,6 +61,12 @@ export function executedKernels(executed: readonly ExecutedNode[], names: Readon
     if (name !== undefined) found(node, name)
     else if (product !== 'other') nameless.push({ node, product })
   }
+  for (const node of executed) {
+    const name = node.ran && joined.has(node.nodeType) ? readers.get(node.nodeName.replace(dequantization, '')) : undefined
+    if (name === undefined || integerNames.has(name) || floatNames.has(name)) continue
+    if (isFloat(node)) floatInside.add(name)
+    else found(node, name)
+  }
   for (const product of productClasses) {
     const unseen = [...names].filter(([name, kind]) => kind === product && !integerNames.has(name) && !floatNames.has(name))
     const nodes = nameless.filter(each => each.product === product).map(({ node }) => node)
@@ -63,7 +79,7 @@ export function executedKernels(executed: readonly ExecutedNode[], names: Readon
       if (nodes.some(isFloat)) for (const [name] of unseen) floatNames.add(name)
     }
   }
-  return { integer: Object.fromEntries([...counts].sort(([a], [b]) => (a < b ? -1 : 1))), integerNames, floatNames }
+  return { integer: Object.fromEntries([...counts].sort(([a], [b]) => (a < b ? -1 : 1))), integerNames, floatNames, floatInside }
 }
 
 /** The longest of `names` that `executed` starts with, where only known suffixes follow. */

@@ -88,3 +88,25 @@ test('where some products under names of the engine ran in float, none of those 
     t.same([...executedKernels(nodes, names).floatNames], ['/a', '/b', '/c'])
   }
 })
+
+test('an operator that is one kernel with the quantizer behind it is told by the name of that one', async t => {
+  const names = named({ '/add': 'other', '/sum': 'other', '/own': 'other' })
+  const readers = new Map([
+    ['relu:0/fake-quantize', '/add'],
+    ['sum:0/fake-quantize', '/sum'],
+    ['own:0/fake-quantize', '/own'],
+  ])
+  const { integerNames, floatNames, floatInside } = executedKernels(
+    [
+      ran('relu:0/fake-quantize', 'Subgraph', 'jit_avx512_f32'),
+      ran('sum:0/fake-quantize/DequantizationMultiply', 'Subgraph', 'jit_avx512_I8'),
+      ran('/own', 'Eltwise', 'jit_avx512_i8'),
+      ran('own:0/fake-quantize', 'Subgraph', 'jit_avx512_f32'),
+    ],
+    names,
+    readers,
+  )
+  t.same([...floatInside!], ['/add'], 'it computes in float, and stays where it is')
+  t.same([...floatNames], [])
+  t.same([...integerNames].sort(), ['/own', '/sum'], 'what has a kernel of its own is told by that one')
+})

@@ -22,13 +22,16 @@ export interface FakeQuantizeFields {
   readonly limits: FakeQuantizeLimits
 }
 
+/** What the FakeQuantize of a value is called, where the graph has no other node of this name. */
+export const quantizerName = (value: string): string => `${value}/fake-quantize`
+
 /** A FakeQuantize node whose limits are new constants of `graph`; its only output has the name of the node. */
 export function fakeQuantizeNode({ graph, data, name, limits }: FakeQuantizeFields): Node {
   const { low, high, levels, channels } = limits
   const shape = channels === undefined ? [] : Array.from({ length: channels.rank }, (_, axis) => (axis === channels.axis ? low.length : 1))
   const inputLow = graph.addConstant(`${name}/low`, constant('float32', shape, low))
   const inputHigh = graph.addConstant(`${name}/high`, constant('float32', shape, high))
-  const output = graph.uniqueName(`${name}/fake-quantize`)
+  const output = graph.uniqueName(quantizerName(name))
   return makeNode({
     name: output,
     opType: 'FakeQuantize',
