@@ -20,7 +20,7 @@ import { type OpenedCandidate, openVerified } from '../verify-kernels.js'
 import { isNearlyLossless } from './score.js'
 import { tuningReserve } from './tuning-reserve.js'
 
-/** A candidate that is open and measured. Its session is the caller's to close. */
+/** A candidate that was opened and measured. Its session is open until the next one is; whoever keeps the candidate asks for it again (`verified`). */
 export interface Opened {
   readonly maker: CandidateMaker
   readonly candidate: Candidate
@@ -64,6 +64,8 @@ export class CandidateOpener {
   /** Kernels of the sessions that were looked at. */
   readonly #verified = new WeakMap<Session, Kernels>()
   #hasLooked = false
+  /** What was opened last to be measured, until something else is. */
+  #last: Session | undefined
   /** What the engine was seen to run in float, by name, and why. */
   readonly #unfused = new Map<string, string>()
   #merged = new WeakMap<Recipe['keepFloat'], Recipe['keepFloat']>()
@@ -128,6 +130,7 @@ export class CandidateOpener {
    * float there is float in all that follow, which compute the same whether their kernels are known or not. `verified` looks at those of the one that is kept.
    */
   async open(maker: CandidateMaker, recipe: Recipe): Promise<Opened> {
+    await this.#rest()
     if (!this.#hasLooked) return this.#openVerified(maker, recipe)
     const candidate = maker.make(this.#withUnfused(recipe))
     return this.#measured({ maker, candidate, session: await this.#openPlain(candidate) })
@@ -135,12 +138,25 @@ export class CandidateOpener {
 
   /** `opened` where its kernels are what its placement says; else, and where nobody has looked yet, the same recipe opened anew, measured where it changed. */
   async verified(opened: Opened): Promise<Verified> {
-    const known = this.#verified.get(opened.session)
-    if (known !== undefined) return { ...opened, kernels: known }
     const { maker, candidate, session, evaluation } = opened
-    await session.close()
+    const known = this.#verified.get(session)
+    if (known !== undefined) {
+      const isOpen = session === this.#last
+      this.#last = undefined
+      return { ...opened, session: isOpen ? session : await this.#openPlain(candidate), kernels: known }
+    }
+    await this.#rest()
     const seen = await this.openUnmeasured(maker, candidate.recipe, candidate)
-    return seen.candidate === candidate ? { ...seen, evaluation } : this.#measured(seen)
+    if (seen.candidate === candidate) return { ...seen, evaluation }
+    const measured = await this.#measured(seen)
+    this.#last = undefined
+    return measured
+  }
+
+  /** One session at a time: what was measured needs none until it is chosen. */
+  async #rest(): Promise<void> {
+    await this.#last?.close()
+    this.#last = undefined
   }
 
   async #openVerified(maker: CandidateMaker, recipe: Recipe): Promise<Opened> {
@@ -149,6 +165,7 @@ export class CandidateOpener {
 
   async #measured<T extends Omit<Opened, 'evaluation'>>(opened: T): Promise<T & { readonly evaluation: Evaluation }> {
     const evaluation = await this.#evaluate(opened.session)
+    this.#last = opened.session
     // Losers have just been closed, and answers that were compared are done with.
     collectGarbage()
     const { maker, candidate } = opened
@@ -229,8 +246,12 @@ export class CandidateOpener {
    */
   async measuredOnAll<T extends Opened>(opened: T): Promise<T> {
     const { session, evaluation } = opened
-    const isDone = evaluation.items >= this.#compared.length || isNearlyLossless(evaluation)
-    return isDone ? opened : { ...opened, evaluation: await this.#evaluateOn(session, this.#compared) }
+    if (evaluation.items >= this.#compared.length || isNearlyLossless(evaluation)) return opened
+    if (session === this.#last) return { ...opened, evaluation: await this.#evaluateOn(session, this.#compared) }
+    await this.#rest()
+    const again = await this.#openPlain(opened.candidate)
+    this.#last = again
+    return { ...opened, session: again, evaluation: await this.#evaluateOn(again, this.#compared) }
   }
 
   /** On the first samples; on all where everything is tried, since many close candidates ask for a finer measure, and where text is read and they leave a doubt. */
