@@ -76,11 +76,12 @@ async function compare(model: string): Promise<void> {
   const count = Math.max(3, Math.round(turnUs / first))
   const pairs: { readonly ours: number; readonly theirs: number }[] = []
   for (let turn = 0; turn < turns; turn += 1) {
-    // Who follows whom changes, so that warm caches and a clock that was just raised are shared fairly.
-    const isOursFirst = turn % 2 === 0
-    const before = isOursFirst ? undefined : median(await theirs.run(count))
-    const own = median(await ours(count))
-    pairs.push({ ours: own, theirs: before ?? median(await theirs.run(count)) })
+    // Both orders make one pair: whoever follows the other finds its data out of the caches and the clock as that one left it.
+    const ours1 = median(await ours(count))
+    const theirs1 = median(await theirs.run(count))
+    const theirs2 = median(await theirs.run(count))
+    const ours2 = median(await ours(count))
+    pairs.push({ ours: Math.sqrt(ours1 * ours2), theirs: Math.sqrt(theirs1 * theirs2) })
   }
   await Promise.all([session.close(), theirs.close()])
   const ratios = pairs.map(pair => pair.ours / pair.theirs).sort((a, b) => a - b)

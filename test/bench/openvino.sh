@@ -3,7 +3,7 @@
 #
 # PEERS is a Python environment made by SHARED/peers/setup.sh; its OpenVINO is the one that everything runs on. For each model of SHARED/models: 300 calibration
 # samples, `quantd quantize` for OpenVINO and for ONNX Runtime on this host, nncf.quantize (default settings) of the OpenVINO model on the same samples; time and
-# peak memory of each. Then metric, signal to noise of the first output and latency on the test file, all in turn on one thread, by compare.py: float on both
+# peak memory of each, and the precisions of OpenVINO's own runtime model (openvino-kernels.py). Then metric, signal to noise of the first output and latency on the test file, all in turn on one thread, by compare.py: float on both
 # engines, bf16 on OpenVINO, our int8 on both, NNCF's on OpenVINO.
 # BUNDLES=FOLDER DATA=FOLDER adds real models: FOLDER/NAME is a bundle, DATA/NAME.onnx its model, DATA/NAME-calib.npz and DATA/NAME-test.npz its samples;
 # REAL names them (default: rec det blazeface). What their own metric says is on the line of the report.
@@ -42,12 +42,13 @@ ours() {
   local folder="$out/$name-$device"
   measured "$device" "$folder.log" node "$main" quantize "$@" --out "$folder" --count 300 ${device:+$( [ "$device" = ort ] || echo --device "$device")}
   node -e '
-    const { stages, coverage, chosen, judgement, integer_kernels } = JSON.parse(require("fs").readFileSync(process.argv[1]))
+    const { stages, coverage, chosen, judgement, integer_kernels, peak_mib } = JSON.parse(require("fs").readFileSync(process.argv[1]))
     const upTo = stages.filter(({ stage }) => stage !== "judge").reduce((sum, { seconds }) => sum + seconds, 0)
     const kernels = Object.entries(integer_kernels).map(([name, count]) => `${count} ${name}`).join(", ")
-    console.log(`             ${upTo.toFixed(2)} s of it up to the result, coverage ${(coverage * 100).toFixed(1)} % (${kernels}), ${chosen.scheme}, ${chosen.estimator}`)
+    console.log(`             ${upTo.toFixed(2)} s and ${peak_mib} MiB of it up to the result, coverage ${(coverage * 100).toFixed(1)} % (${kernels}), ${chosen.scheme}, ${chosen.estimator}`)
     console.log(`             ${judgement.verdict}: ${judgement.sentence}`)
   ' "$folder/report.json" 2>/dev/null || tail -n 3 "$folder.log"
+  [ "$device" = ort ] || "$python" "$root/test/bench/openvino-kernels.py" "$folder" 2>&1 | sed 's/^/             /'
 }
 
 peer() {
