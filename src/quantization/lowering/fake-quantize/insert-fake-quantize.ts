@@ -25,7 +25,9 @@ export function insertFakeQuantize(options: InsertOptions): Model {
   const graph = model.graph.clone()
   const nodes: Node[] = []
   const quantized = new Map<string, string>()
+  const tables = lookedUpTables(options)
   const read = (value: string): string => {
+    if (tables.has(value)) return value
     const quantizer = placement.quantizers.get(value)
     if (quantizer === undefined || quantizer.at !== 'entering') return value
     const known = quantized.get(value)
@@ -39,6 +41,12 @@ export function insertFakeQuantize(options: InsertOptions): Model {
   for (const node of graph.nodes) {
     const unit = placement.units.get(node)
     const biased = biasAdditions.get(node)
+    const table = tables.get(node.outputs[0]!)
+    if (table !== undefined) {
+      const quantizer = fakeQuantizeNode({ graph, data: table, name: table, limits: activationLimits(options, node.outputs[0]!) })
+      nodes.push(quantizer, changeNode(node, { inputs: [quantizer.outputs[0]!, ...node.inputs.slice(1)] }))
+      continue
+    }
     if (biased !== undefined) nodes.push(withBias(options, graph, node, biased))
     else if (unit === undefined) nodes.push(node)
     else if (unit.form === 'linear') nodes.push(...linear(options, { graph, node, unit, data: read(unit.data[0]!) }))
@@ -47,6 +55,28 @@ export function insertFakeQuantize(options: InsertOptions): Model {
   graph.setNodes(nodes)
   removeUnreadConstants(graph)
   return { ...model, opsets: new Map([...model.opsets, [openvinoDomain, 1]]), graph }
+}
+
+/** Zero point of symmetric uint8 codes. */
+const centre = 128
+
+/**
+ * Tables of which a Gather takes rows that a quantized operator reads, by the value that it gives: quantized themselves, they are stored as codes and nothing is
+ * left to do for an inference. Rounding each element and taking some of them commute; whatever else reads the rows reads them rounded. Codes around 0 alone:
+ * of others OpenVINO makes no integer product behind a table.
+ */
+function lookedUpTables({ model: { graph }, placement: { quantizers }, parameters }: InsertOptions): ReadonlyMap<string, string> {
+  const outputs = new Set(graph.outputs.map(({ name }) => name))
+  const tables = new Map<string, string>()
+  for (const node of graph.nodes) {
+    if (!isOp(node, 'Gather')) continue
+    const [table, value] = [node.inputs[0]!, node.outputs[0]!]
+    const quantizer = quantizers.get(value)
+    if (quantizer?.at !== 'entering' || quantizer.axis !== undefined || outputs.has(value)) continue
+    if (parameters.get(value)!.quantize.zeroPoint !== centre) continue
+    if (graph.constant(table)?.dtype === 'float32' && graph.consumers(table).length === 1) tables.set(value, table)
+  }
+  return tables
 }
 
 function activationLimits({ shapes, placement, parameters }: InsertOptions, value: string): FakeQuantizeLimits {

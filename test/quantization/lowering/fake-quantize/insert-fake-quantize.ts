@@ -3,12 +3,13 @@ import { onnxruntimeEngine } from '../../../../src/engines/onnxruntime/engine.js
 import { centredCodes } from '../../../../src/graph/fake-quantize/grid-codes.js'
 import { isFakeQuantize } from '../../../../src/graph/fake-quantize/read-fake-quantize.js'
 import type { Model } from '../../../../src/graph/graph.js'
-import { isOp } from '../../../../src/graph/node.js'
+import { int, isOp } from '../../../../src/graph/node.js'
 import { readModel } from '../../../../src/graph/onnx/read.js'
 import { writeModel } from '../../../../src/graph/onnx/write.js'
-import { constantData, type Tensor } from '../../../../src/graph/tensor/tensor.js'
+import { type ConstantTensor, constant, constantData, type Tensor } from '../../../../src/graph/tensor/tensor.js'
 import { verifyGraph } from '../../../../src/graph/verify.js'
 import { readOwnQuantizer } from '../../../../src/quantization/lowering/fake-quantize/fake-quantize-node.js'
+import { buildModel, op, seeded } from '../../../fixtures/graph-builder.js'
 import { quantizedFor } from '../../../fixtures/quantization/quantized-for.js'
 import { attentionNet, depthwiseNet, residualNet, seededInputs } from '../../../fixtures/quantization/small-models.js'
 
@@ -93,4 +94,46 @@ test('the same model and samples give the same bytes', async t => {
     return Buffer.from(writeModel((await quantizedFor('openvino-npu', model, seededInputs(model, 4))).lowered.result))
   }
   t.ok((await bytes()).equals(await bytes()))
+})
+
+/** Rows of a table, looked up by number, through a matrix. */
+const lookup = (table: ConstantTensor): Model =>
+  buildModel({
+    inputs: { ids: ['int64', [8]] },
+    outputs: { y: ['float32', [8, 4]] },
+    constants: { table, w: seeded([4, 6], 2) },
+    nodes: [op('Gather', ['table', 'ids'], 'rows'), op('Gemm', ['rows', 'w'], 'y', { transB: int(1) })],
+  })
+
+const numbers = (count: number) => [
+  { ids: { dtype: 'int64' as const, shape: [8], data: BigInt64Array.from({ length: 8 }, (_, at) => BigInt(at % count)) } },
+]
+
+test('a table that a quantized operator reads by Gather is quantized itself, and the rows are what quantized rows are', async t => {
+  const model = lookup(seeded([8, 6]))
+  const [ids] = numbers(8)
+  const { lowered, parameters } = await quantizedFor('openvino-cpu', model, [ids!])
+  const [gather] = lowered.result.graph.nodes.filter(node => isOp(node, 'Gather'))
+  const quantizer = lowered.result.graph.producer(gather!.inputs[0]!)!
+  t.ok(isFakeQuantize(quantizer))
+  t.equal(quantizer.inputs[0], 'table')
+  const { scale } = parameters.get('rows')!.quantize
+  const rounded = Float32Array.from(
+    constantData(seeded([8, 6])) as Float32Array,
+    value => Math.max(-128, Math.min(127, Math.round(value / scale))) * scale,
+  )
+  const weights = (await quantizedFor('openvino-cpu', lookup(constant('float32', [8, 6], rounded)), [ids!])).lowered.evaluated()
+  const [found, wanted] = [await infer(lowered.evaluated(), ids!), await infer(weights, ids!)]
+  t.ok(signalToNoise(wanted, found) > 60, `${signalToNoise(wanted, found)} dB between rounding before and after`)
+})
+
+test('a table of one sign, whose codes are not around 0, is left as it is', async t => {
+  const positive = constant(
+    'float32',
+    [8, 6],
+    Float32Array.from({ length: 48 }, (_, at) => 1 + (at % 7)),
+  )
+  const { lowered } = await quantizedFor('openvino-cpu', lookup(positive), numbers(8))
+  const [gather] = lowered.result.graph.nodes.filter(node => isOp(node, 'Gather'))
+  t.equal(gather!.inputs[0], 'table')
 })
