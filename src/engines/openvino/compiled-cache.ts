@@ -69,6 +69,7 @@ export class CompiledCache {
     }
   }
 
+  /** As far as it can be removed: what stays is checked against its seal when it is found, and tried again when room is made. */
   async drop(key: string): Promise<void> {
     await rm(join(this.#folder, key), { recursive: true, force: true }).catch(() => undefined)
   }

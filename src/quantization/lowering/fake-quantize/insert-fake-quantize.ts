@@ -1,3 +1,4 @@
+import { valuesOf } from '../../../graph/fake-quantize/grid-codes.js'
 import type { Graph, Model } from '../../../graph/graph.js'
 import { changeNode, isOp, makeNode, type Node } from '../../../graph/node.js'
 import { openvinoDomain } from '../../../graph/openvino-domain.js'
@@ -118,14 +119,11 @@ function* linear(options: InsertOptions, { graph, node, unit, data }: LinearFiel
 /** Values of weights that were written before: most candidates share them. */
 const written = new WeakMap<QuantizedWeights, ConstantTensor>()
 
-function valuesOf(weights: QuantizedWeights): ConstantTensor {
+function constantOf(weights: QuantizedWeights): ConstantTensor {
   const known = written.get(weights)
   if (known !== undefined) return known
-  const { codes, scales, axis, shape } = weights
-  const inner = axis === undefined ? codes.length : shape.slice(axis + 1).reduce((product, size) => product * size, 1)
-  const values = new Float32Array(codes.length)
-  for (let index = 0; index < values.length; index += 1) values[index] = codes[index]! * scales[Math.floor(index / inner) % scales.length]!
-  const tensor = constant('float32', shape, values)
+  const { codes, shape } = weights
+  const tensor = constant('float32', shape, valuesOf(codes, shape, weights))
   written.set(weights, tensor)
   return tensor
 }
@@ -134,7 +132,7 @@ function valuesOf(weights: QuantizedWeights): ConstantTensor {
 function weightQuantizer({ weights }: InsertOptions, graph: Graph, unit: Unit): Node {
   const quantized = weights.get(unit.main)!
   const { scales, axis, shape } = quantized
-  const data = graph.addConstant(`${unit.weight}/values`, valuesOf(quantized))
+  const data = graph.addConstant(`${unit.weight}/values`, constantOf(quantized))
   return fakeQuantizeNode({
     graph,
     data,
