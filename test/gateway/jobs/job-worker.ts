@@ -1,4 +1,4 @@
-import { existsSync, type FSWatcher, mkdirSync, readdirSync, readFileSync, watch } from 'node:fs'
+import { type FSWatcher, mkdirSync, readdirSync, readFileSync, watch } from 'node:fs'
 import { join } from 'node:path'
 import { type Test, t as tap, test } from 'tap'
 import { taskFiles } from '../../../src/gateway/jobs/worker-task.js'
@@ -46,12 +46,22 @@ async function startAware(t: Test) {
   return { site, job_id, folder }
 }
 
-/** Calls `seen` with every checkpoint that the worker leaves. */
+function textIfThere(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+/** Calls `seen` with every checkpoint that the worker leaves; the job removes the last one with its folder, perhaps while it is looked for. */
 function followCheckpoints(t: Test, folder: string, seen: (checkpoint: AwareCheckpoint) => void): void {
   const path = join(folder, taskFiles.checkpoint)
   let watcher: FSWatcher | undefined
   const look = () => {
-    if (existsSync(path)) seen(AwareCheckpoint.parse(JSON.parse(readFileSync(path, 'utf8'))))
+    const text = textIfThere(path)
+    if (text !== undefined) seen(AwareCheckpoint.parse(JSON.parse(text)))
   }
   watcher = watch(folder, look)
   t.teardown(() => watcher?.close())
