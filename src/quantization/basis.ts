@@ -1,6 +1,7 @@
 import type { Graph, Model } from '../graph/graph.js'
 import { isOp, type Node } from '../graph/node.js'
 import type { DeviceSpec } from '../hardware/device-spec.js'
+import type { SampleSource } from '../samples/sample.js'
 import type { FloatChange } from './algorithms/float-algorithm.js'
 import type { QuantizeRequest } from './contract.js'
 import type { GivenQuantizers } from './placement/given-quantizers.js'
@@ -27,6 +28,8 @@ export interface Basis {
   /** At one sample; rebalancing changes no shape of a value that was there before. */
   readonly shapes: Shapes
   readonly statistics: Statistics
+  /** Those that `statistics` are of, in order. */
+  readonly samples: SampleSource
   readonly applied: readonly AppliedAlgorithm[]
 }
 
@@ -73,7 +76,7 @@ export async function observeBasis(model: Model, { applied, channels, before, ..
     reference: { output: model.graph.outputs[0]!.name, count: 0 },
     ...(signal === undefined ? {} : { signal }),
   })
-  return { model, shapes: shapes!, statistics, applied }
+  return { model, shapes: shapes!, statistics, samples, applied }
 }
 
 /**

@@ -114,7 +114,7 @@ export async function calibrate(
   })
   return {
     request,
-    basis: { model, shapes, statistics, applied: [] },
+    basis: { model, shapes, statistics, samples, applied: [] },
     refold,
     sampleCount,
     batch,

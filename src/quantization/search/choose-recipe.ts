@@ -42,8 +42,8 @@ export function schemesFor(settings: QuantizeSettings, spec: DeviceSpec, { model
   return { modes, estimators, suggestion }
 }
 
-/** Multiply-adds of a sample below which ONNX Runtime opens and runs a candidate in next to no time: then every one is tried. */
-const smallMacs = 100_000
+/** Multiply-adds of a sample below which ONNX Runtime opens and runs a candidate in next to no time: then every one is tried, and what is changed is observed on all samples. */
+export const smallMacs = 100_000
 
 export interface ChooseRecipeOptions {
   readonly opener: CandidateOpener
@@ -120,7 +120,7 @@ export async function chooseRecipe({
 /** Those that are far from the others and need no second look at the samples. */
 const needsNoSecondLook = (name: RangeEstimatorName) => name === 'mean-min-max'
 
-const macsOf = ({ candidate }: Opened): number => candidate.placement.layers.reduce((sum, { macs }) => sum + macs, 0)
+export const macsOf = ({ candidate }: Opened): number => candidate.placement.layers.reduce((sum, { macs }) => sum + macs, 0)
 
 /** The better of an open candidate and one that `recipe` makes; the other one is closed. */
 async function better(opener: CandidateOpener, best: Opened, recipe: Recipe): Promise<Opened> {

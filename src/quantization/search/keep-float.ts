@@ -78,7 +78,7 @@ async function fewestThatHold(opener: CandidateOpener, { maker, candidate }: Ope
   const sets = distinctSets(attempts.counts.map(count => largestSet(candidate.placement, ranked, { count, floor })))
   const attempt = async (names: readonly string[]): Promise<Held | undefined> => {
     const keepFloat = new Map([...candidate.recipe.keepFloat, ...names.map(name => [name, reason] as const)])
-    const opened = await opener.measuredOnAll(await opener.open(maker, await recipeFor(opener, maker, { ...candidate.recipe, keepFloat })))
+    const opened = await opener.open(maker, await recipeFor(opener, maker, { ...candidate.recipe, keepFloat }), 'all')
     if (holds(opened.evaluation)) return { opened, names }
     await opened.session.close()
     return undefined

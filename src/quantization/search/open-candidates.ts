@@ -9,7 +9,7 @@ import type { QuantizeRequest, TargetEngine } from '../contract.js'
 import { type Evaluation, evaluate } from '../evaluate.js'
 import type { Kernels } from '../lowering/count-kernels.js'
 import { openOnTarget, seenKernels } from '../open-on-target.js'
-import type { Form } from '../placement/unit.js'
+import type { Form, Unit } from '../placement/unit.js'
 import type { Histogram } from '../ranges/histogram-counts.js'
 import type { CandidateEntry } from '../report/report.js'
 import { collectHistograms } from '../statistics/collect-histograms.js'
@@ -87,13 +87,14 @@ export class CandidateOpener {
   histogramsOf(basis: Basis): Promise<ReadonlyMap<string, Histogram>> {
     const known = this.#histograms.get(basis)
     if (known !== undefined) return known
-    const { samples, engine, settings, signal } = this.options.request
-    const { model, shapes, statistics } = basis
+    const { engine, settings, signal } = this.options.request
+    const { model, shapes, statistics, samples } = basis
     const histograms = collectHistograms({
       model,
       shapes,
       statistics,
       samples,
+      observedOn: samples === this.options.request.samples ? 'all' : 'part',
       engine,
       threads: settings.threads,
       ...(signal === undefined ? {} : { signal }),
@@ -107,8 +108,8 @@ export class CandidateOpener {
     const known = this.#quantiles.get(basis)
     if (known !== undefined) return known
     const { batch, request } = this.options
-    const { samples, engine, settings, signal } = request
-    const { model, shapes, statistics } = basis
+    const { engine, settings, signal } = request
+    const { model, shapes, statistics, samples } = basis
     const quantiles = observeQuantiles({
       model,
       shapes,
@@ -128,18 +129,19 @@ export class CandidateOpener {
   /**
    * Makes, opens and measures a candidate. The kernels of the first one are looked at, which costs more than the run of a small model: what the engine runs in
    * float there is float in all that follow, which compute the same whether their kernels are known or not. `verified` looks at those of the one that is kept.
+   * @param on which samples it is measured on: the first, which tell candidates apart, or all, where an allowed drop is counted in them
    */
-  async open(maker: CandidateMaker, recipe: Recipe): Promise<Opened> {
+  async open(maker: CandidateMaker, recipe: Recipe, on: 'first' | 'all' = 'first'): Promise<Opened> {
     await this.#rest()
     if (!this.#hasLooked) return this.#openVerified(maker, recipe)
     const candidate = maker.make(this.#withUnfused(recipe))
-    return this.#measured({ maker, candidate, session: await this.#openPlain(candidate) })
+    return this.#measured({ maker, candidate, session: await this.#openPlain(candidate, 'profiled') }, on)
   }
 
   /** `opened` where its kernels are what its placement says; else, and where nobody has looked yet, the same recipe opened anew, measured where it changed. */
   async verified(opened: Opened): Promise<Verified> {
     const { maker, candidate, session, evaluation } = opened
-    const known = this.#verified.get(session)
+    const known = this.#verified.get(session) ?? (session === this.#last ? await this.#looked(opened) : undefined)
     if (known !== undefined) {
       const isOpen = session === this.#last
       this.#last = undefined
@@ -153,6 +155,15 @@ export class CandidateOpener {
     return measured
   }
 
+  /** Kernels of a session of the target, which all are opened with a profile; undefined where they are not what the placement says, and of other sessions. */
+  async #looked({ candidate, session }: Opened): Promise<Kernels | undefined> {
+    if (this.options.request.target === undefined) return undefined
+    const kernels = await this.#kernelsOf(session, candidate)
+    if (this.#unfusedOf(candidate, kernels).length > 0) return undefined
+    this.#verified.set(session, kernels)
+    return kernels
+  }
+
   /** One session at a time: what was measured needs none until it is chosen. */
   async #rest(): Promise<void> {
     await this.#last?.close()
@@ -163,8 +174,11 @@ export class CandidateOpener {
     return this.#measured(await this.openUnmeasured(maker, recipe))
   }
 
-  async #measured<T extends Omit<Opened, 'evaluation'>>(opened: T): Promise<T & { readonly evaluation: Evaluation }> {
-    const evaluation = await this.#evaluate(opened.session)
+  async #measured<T extends Omit<Opened, 'evaluation'>>(
+    opened: T,
+    on: 'first' | 'all' = 'first',
+  ): Promise<T & { readonly evaluation: Evaluation }> {
+    const evaluation = on === 'all' ? await this.#evaluateOn(opened.session, this.#compared) : await this.#evaluate(opened.session)
     this.#last = opened.session
     // Losers have just been closed, and answers that were compared are done with.
     collectGarbage()
@@ -179,10 +193,7 @@ export class CandidateOpener {
     let candidate = made ?? maker.make(this.#withUnfused(recipe))
     for (;;) {
       const { session, kernels } = await this.#openSeen(candidate)
-      const isOurs = request.target === undefined ? isProductForm : isComputing
-      const unfused = this.foreign
-        ? []
-        : [...candidate.placement.units.values()].filter(({ main, form }) => isOurs(form) && isUnfused(main.name, kernels))
+      const unfused = this.#unfusedOf(candidate, kernels)
       this.#hasLooked = true
       if (unfused.length === 0) {
         this.#verified.set(session, kernels)
@@ -194,6 +205,13 @@ export class CandidateOpener {
       this.#merged = new WeakMap()
       candidate = maker.make(this.#withUnfused(candidate.recipe))
     }
+  }
+
+  /** What the placement calls integer and the engine runs in float. */
+  #unfusedOf({ placement }: Candidate, kernels: Kernels): readonly Unit[] {
+    if (this.foreign) return []
+    const isOurs = this.options.request.target === undefined ? isProductForm : isComputing
+    return [...placement.units.values()].filter(({ main, form }) => isOurs(form) && isUnfused(main.name, kernels))
   }
 
   /** The recipe with what the engine was seen to run in float; the same map for the same map, by which placements are known. */
@@ -209,25 +227,30 @@ export class CandidateOpener {
     return this.#openPlain(maker.make(this.#withUnfused(recipe)))
   }
 
-  #openPlain(candidate: Candidate): Promise<Session> {
+  /** @param kernels `profiled`: what a target runs may be looked at later (`verified`), which costs a fraction of opening it anew */
+  #openPlain(candidate: Candidate, kernels: 'unknown' | 'profiled' = 'unknown'): Promise<Session> {
     const { target, engine, settings } = this.options.request
     const { threads } = settings
-    if (target !== undefined) return openOnTarget({ candidate, target, threads, profile: false })
+    if (target !== undefined) return openOnTarget({ candidate, target, threads, profile: kernels === 'profiled' })
     return engine.open(candidate.bytes, { threads, optimization: 'all' })
   }
 
   async #openSeen(candidate: Candidate): Promise<OpenedCandidate> {
-    const { target, engine, settings, samples } = this.options.request
+    const { target, engine, settings } = this.options.request
     const { threads } = settings
     if (target === undefined) return openVerified(engine, candidate.bytes, threads)
     const session = await openOnTarget({ candidate, target, threads, profile: true })
     try {
-      this.#first ??= samples.read(0).then(({ inputs }) => inputs)
-      return { session, kernels: await seenKernels(session, candidate, await this.#first) }
+      return { session, kernels: await this.#kernelsOf(session, candidate) }
     } catch (error) {
       await session.close()
       throw error
     }
+  }
+
+  async #kernelsOf(session: Session, candidate: Candidate): Promise<Kernels> {
+    this.#first ??= this.options.request.samples.read(0).then(({ inputs }) => inputs)
+    return seenKernels(session, candidate, await this.#first)
   }
 
   /** Everything that was tried, in order, for the report. */
@@ -249,7 +272,7 @@ export class CandidateOpener {
     if (evaluation.items >= this.#compared.length || isNearlyLossless(evaluation)) return opened
     if (session === this.#last) return { ...opened, evaluation: await this.#evaluateOn(session, this.#compared) }
     await this.#rest()
-    const again = await this.#openPlain(opened.candidate)
+    const again = await this.#openPlain(opened.candidate, 'profiled')
     this.#last = again
     return { ...opened, session: again, evaluation: await this.#evaluateOn(again, this.#compared) }
   }

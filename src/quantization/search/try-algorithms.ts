@@ -1,9 +1,12 @@
+import { subset } from '../../samples/split.js'
 import { monotonicMs } from '../../time.js'
 import type { FloatAlgorithm } from '../algorithms/float-algorithm.js'
 import { type AppliedAlgorithm, type Basis, type ObserveBasis, observeBasis } from '../basis.js'
 import { CandidateMaker } from '../candidate.js'
+import type { Evaluation } from '../evaluate.js'
 import type { AlgorithmEntry } from '../report/report.js'
-import { recipeFor } from './choose-recipe.js'
+import { spread } from '../statistics/collect-histograms.js'
+import { macsOf, recipeFor, smallMacs } from './choose-recipe.js'
 import type { CandidateOpener, Opened } from './open-candidates.js'
 import { decibels, isBetter, isNearlyLossless } from './score.js'
 
@@ -32,18 +35,21 @@ export interface TriedAlgorithms {
 
 /**
  * Samples that tell what an algorithm gains, at most and at least, and multiply-adds that they may take: large models have large maps, of which few say as much.
- * What is kept is observed on all.
+ * What is kept is observed on all, unless there were as many as that and all would take long.
  */
 const trial = { most: 64, least: 16, macs: 4e9 }
 
 /**
  * Float algorithms one after the other, each on what those before it left: kept where the output is measured to be closer to float, or where it was asked for.
- * Candidates that lose are closed; what is kept in the end is observed on all samples.
+ * Candidates that lose are closed; what is kept in the end is observed on all samples where the trial had few.
  */
 export async function tryAlgorithms(options: TryAlgorithmsOptions): Promise<TriedAlgorithms> {
   const { opener, observing, algorithms, thorough, start } = options
   const entries: AlgorithmEntry[] = []
-  const trying = { ...observing, sampleCount: Math.min(observing.sampleCount, trialSamplesOf(start)) }
+  const trialSamples = Math.min(observing.sampleCount, trialSamplesOf(start))
+  // Enough to keep what was observed of them, on a model that all samples take long to run through.
+  const isAmple = trialSamples >= Math.min(trial.most, observing.sampleCount) && macsOf(start) >= smallMacs
+  const trying = isAmple ? onEvenly(observing, trialSamples) : { ...observing, sampleCount: trialSamples }
   let best = start
   for (const { algorithm, wanted, alphas } of algorithms) {
     const since = monotonicMs()
@@ -93,10 +99,11 @@ export async function tryAlgorithms(options: TryAlgorithmsOptions): Promise<Trie
     const figures = `${decibels(before.evaluation)} without it, ${decibels(tried.evaluation)} with it`
     const made = tried.maker.context.basis.applied.at(-1)!.changes
     const changed = { changes: made.map(({ what }) => what), places: made.map(({ nodes }) => [...nodes]) }
-    if (wanted === 'on' || isBetter(tried.evaluation, before.evaluation)) {
+    if (wanted === 'on' || (isBetter(tried.evaluation, before.evaluation) && (isAmple || isWorthMore(tried.evaluation, gain)))) {
       if (before !== start) await before.session.close()
       best = tried
-      entry('applied', figures, { gain_db: gain, ...changed })
+      const of = isAmple && trying.sampleCount < observing.sampleCount ? `, observed on ${trying.sampleCount} of the samples` : ''
+      entry('applied', `${figures}${of}`, { gain_db: gain, ...changed })
     } else {
       await tried.session.close()
       entry('withdrawn', `measured to be no better: ${figures}`, { gain_db: gain, ...changed })
@@ -104,7 +111,7 @@ export async function tryAlgorithms(options: TryAlgorithmsOptions): Promise<Trie
   }
   if (best === start) return { best, entries }
   await start.session.close()
-  if (observing.sampleCount <= trying.sampleCount) return { best, entries }
+  if (isAmple) return { best, entries }
   await best.session.close()
   const { model, applied, shapes } = best.maker.context.basis
   const basis = await observeBasis(model, { ...observing, applied, before: shapes })
@@ -112,10 +119,21 @@ export async function tryAlgorithms(options: TryAlgorithmsOptions): Promise<Trie
   return { best: await opener.open(maker, await recipeFor(opener, maker, best.candidate.recipe)), entries }
 }
 
-function trialSamplesOf({ candidate }: Opened): number {
-  const macs = candidate.placement.layers.reduce((sum, layer) => sum + layer.macs, 0)
-  return Math.min(trial.most, Math.max(trial.least, Math.floor(trial.macs / Math.max(1, macs))))
+/** On samples taken evenly, so that what they have in common is that of all. */
+function onEvenly(observing: ObserveBasis, wanted: number): ObserveBasis {
+  if (wanted >= observing.sampleCount) return observing
+  const samples = subset(observing.request.samples, spread(observing.sampleCount, wanted))
+  return { ...observing, request: { ...observing.request, samples }, sampleCount: samples.count }
 }
+
+/** Decibels below which a gain on a few samples is as likely one of the choice of the samples, and not worth a look at all of them. */
+const leastOnFew = 1
+
+/** Readers of text are compared by what they read. */
+const isWorthMore = ({ textCloseness }: Evaluation, gain: number): boolean => textCloseness !== undefined || gain >= leastOnFew
+
+const trialSamplesOf = (start: Opened): number =>
+  Math.min(trial.most, Math.max(trial.least, Math.floor(trial.macs / Math.max(1, macsOf(start)))))
 
 /** `basis` after `algorithm`, observed on the trial samples; undefined where the algorithm finds nothing to do. */
 async function rebalanced(

@@ -83,7 +83,7 @@ interface Answered {
 async function pass(options: ObserveOptions, indices: readonly number[], take: (run: readonly number[], answered: Answered) => void) {
   const { model, shapes, samples, batch, wanted, engine, threads, reference, signal } = options
   const reductions = addReductions({ model, shapes, wanted, feeding: batch > 1 ? 'batch' : 'sample' })
-  const session = await engine.open(writeModel(reductions.model), { threads, optimization: 'all', memory: 'lean' })
+  const session = await engine.open(writeModel(reductions.model), { threads, optimization: 'all', memory: 'lean', spinning: true })
   const run = async (which: readonly number[], feed: Feed) => {
     const kept = which[0]! < reference.count ? reference.output : undefined
     take(which, await reduced(session, reductions, { feed, kept, sampleCount: which.length }))

@@ -58,3 +58,23 @@ test('samples are taken evenly', async t => {
   t.same(spread(3, 32), [0, 1, 2])
   t.same(spread(300, 4), [0, 75, 150, 225])
 })
+
+test('of a part of the samples twice as many are looked at', async t => {
+  const samples = memorySamples(Array.from({ length: 100 }, () => feed(0, 1, 2, 3, 4, 5, 6, 7)))
+  const counted = async (observedOn: 'all' | 'part', size: number) => {
+    const histograms = await collectHistograms({
+      model,
+      shapes: new Map([['x', [1, size]]]),
+      statistics: { sampleCount: 100, ranges: new Map([['x', seen(0, 7)]]) },
+      samples,
+      observedOn,
+      engine: onnxruntimeEngine,
+      threads: 1,
+    })
+    return histograms.get('x')!.counts.reduce((sum, count) => sum + count, 0)
+  }
+  t.equal(await counted('all', 8), 32 * 8)
+  t.equal(await counted('part', 8), 64 * 8)
+  // Each element costs the engine: of a model with large values no more samples are run.
+  t.ok((await counted('part', 8_000_000)) < 64, 'one element of each of 32 samples')
+})
