@@ -36,3 +36,11 @@ export function cheapNoisyLayers({ placement, noise, floor }: CheapLayersOptions
   }
   return [...chosen]
 }
+
+/** Decibels that a layer would gain in float if the noise at the output were what all layers add, in the same parts. */
+export function forecastGain(placement: Placement, noise: ReadonlyMap<string, number>, layer: string): number {
+  const added = addedNoise(placement, noise)
+  const all = [...added.values()].reduce((sum, value) => sum + value, 0)
+  const left = all - (added.get(layer) ?? 0)
+  return left > 0 ? 10 * Math.log10(all / left) : Number.POSITIVE_INFINITY
+}

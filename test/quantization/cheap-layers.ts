@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { cheapNoisyLayers } from '../../src/quantization/cheap-layers.js'
+import { cheapNoisyLayers, forecastGain } from '../../src/quantization/cheap-layers.js'
 import { buildModel, op, seeded } from '../fixtures/graph-builder.js'
 import { placed } from '../fixtures/quantization/quantized.js'
 import { seededInputs } from '../fixtures/quantization/small-models.js'
@@ -34,4 +34,12 @@ test('together they leave the share of integer multiply-adds that is asked for',
 test('a layer that adds nothing stays integer, however cheap it is', async t => {
   const { placement } = await placed(model(), seededInputs(model(), 1))
   t.same(cheapNoisyLayers({ placement, noise: new Map([...noise, ['y', 11]]), floor: 0.9 }), ['a'])
+})
+
+test('what a layer gains in float is forecast by its part of all added noise', async t => {
+  const { placement } = await placed(model(), seededInputs(model(), 1))
+  t.match(forecastGain(placement, noise, 'y').toFixed(3), (10 * Math.log10(15 / 11)).toFixed(3))
+  t.ok(forecastGain(placement, noise, 'a') < 0.31)
+  t.equal(forecastGain(placement, new Map([['y', 3]]), 'y'), Number.POSITIVE_INFINITY, 'all of the noise')
+  t.equal(forecastGain(placement, new Map([...noise, ['y', 11]]), 'y'), 0)
 })

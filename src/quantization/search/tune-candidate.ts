@@ -5,7 +5,7 @@ import { tuneRanges } from '../algorithms/range-tuning.js'
 import type { TunedLayers } from '../algorithms/tuned-layers.js'
 import type { WalkOptions } from '../algorithms/walk-layers.js'
 import type { Recipe } from '../candidate.js'
-import { cheapNoisyLayers } from '../cheap-layers.js'
+import { cheapNoisyLayers, forecastGain } from '../cheap-layers.js'
 import { coverageFloorOf } from '../coverage.js'
 import type { AlgorithmEntry } from '../report/report.js'
 import type { QuantizeSettings } from '../settings.js'
@@ -115,6 +115,11 @@ class Tuner {
     const noise = await layerNoise(this.#opener, before)
     const ranked = cheapNoisyLayers({ placement, noise, floor: coverageFloorOf(placement.layers) })
     if (ranked.length === 0) return this.#note(name, since, { state: 'nothing to do', sentence: 'no layer is both cheap and noisy' })
+    const forecast = forecastGain(placement, noise, ranked[0]!)
+    if (!this.#thorough && forecast < floatGain / 2) {
+      const sentence = `the first of ${ranked.length} adds too little of the noise to gain ${floatGain} dB (${forecast.toFixed(1)} dB by estimate)`
+      return this.#note(name, since, { state: 'not needed', sentence })
+    }
     const reason = 'kept float: it costs next to nothing there and adds more noise than its share'
     let kept: readonly string[] = []
     for (const count of cheapCounts) {
