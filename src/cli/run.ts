@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { Command } from 'commander'
 import { setLogLevel } from '../log.js'
+import { keepFreedMemory } from '../process/memory.js'
 import { relaxHeap } from '../process/relax-heap.js'
 import { configOf } from './client/open-gateway.js'
 import type { CliContext } from './context.js'
@@ -24,6 +25,7 @@ export function runCommand(context: CliContext): Command {
       const config = await configOf(options, context)
       if (context.env.QUANTD_LOG === undefined) setLogLevel(config.log.level)
       relaxHeap()
+      await keepFreedMemory()
       const { startDaemon } = await import('../daemon.js')
       const daemon = await startDaemon(config, { signal: context.signal, reload: () => configOf(options, context) })
       if (!context.signal.aborted) await once(context.signal, 'abort')

@@ -1,11 +1,12 @@
 import type { Duplex } from 'node:stream'
 import { type ErrorCode, errorCode, errorMessage, QuantdError } from '../errors.js'
 import { logger } from '../log.js'
-import { encodeFrameHead, type Frame, FrameDecoder, maxFrameBytes } from './frames.js'
+import { decodePlacement, encodeFrameHead, encodePlacement, type Frame, FrameDecoder, maxFrameBytes } from './frames.js'
+import type { Region, SharedMemory } from './shared-memory.js'
 
 const log = logger('process')
 
-/** Meta is JSON; body is bytes that are never copied on the way out and are a view of the received frame on the way in. */
+/** Meta is JSON; body is bytes. */
 export interface Message {
   readonly meta: unknown
   readonly body: Uint8Array
@@ -27,7 +28,12 @@ export interface ChannelOptions {
   readonly onRequest?: RequestHandler
   readonly onEvent?: (event: Message) => void
   readonly maxFrameBytes?: number
+  /** Carries large bodies of requests and answers. The side that asks hands out its regions: only one side of such a channel may ask. */
+  readonly memory?: SharedMemory
 }
+
+/** From here on a body goes through shared memory: what a pipe takes at once. */
+const placedBytes = 64 * 1024
 
 interface Waiter {
   settle(outcome: Message | QuantdError): void
@@ -44,6 +50,10 @@ export class Channel {
   readonly #options: ChannelOptions
   readonly #decoder: FrameDecoder
   readonly #waiters = new Map<number, Waiter>()
+  /** Of requests that are not answered, abandoned ones among them. */
+  readonly #regions = new Map<number, Region>()
+  /** Largest answer so far: what a region should have room for. */
+  #largestAnswer = 0
   #lastId = 0
   #hasHeard = false
   #ended: QuantdError | undefined
@@ -91,7 +101,7 @@ export class Channel {
     this.#waiters.set(id, { settle })
     signal?.addEventListener('abort', onAbort, { once: true })
     try {
-      this.#send({ id, kind: 'request', meta, body })
+      this.#send({ id, kind: 'request', meta, ...this.#placed(id, body) })
     } catch (error) {
       settle(error instanceof QuantdError ? error : new QuantdError('ERR_INTERNAL', errorMessage(error), { cause: error }))
     }
@@ -117,7 +127,7 @@ export class Channel {
 
   #nextId(): number {
     do this.#lastId = this.#lastId === 0xffffffff ? 1 : this.#lastId + 1
-    while (this.#waiters.has(this.#lastId))
+    while (this.#waiters.has(this.#lastId) || this.#regions.has(this.#lastId))
     return this.#lastId
   }
 
@@ -144,18 +154,55 @@ export class Channel {
   #dispatch(frame: Frame): void {
     if (frame.kind === 'event') this.#options.onEvent?.(frame)
     else if (frame.kind === 'request') void this.#answer(frame)
-    else this.#waiters.get(frame.id)?.settle(frame.kind === 'response' ? frame : readError(frame.meta))
+    else {
+      const answer = { meta: frame.meta, body: this.#bodyOfAnswer(frame) }
+      this.#waiters.get(frame.id)?.settle(frame.kind === 'response' ? answer : readError(frame.meta))
+    }
   }
 
-  async #answer({ id, meta, body }: Frame): Promise<void> {
+  async #answer(frame: Frame): Promise<void> {
+    const { id, meta } = frame
+    const { onRequest, peer, memory } = this.#options
     try {
-      const { onRequest, peer } = this.#options
       if (onRequest === undefined) throw new QuantdError('ERR_INTERNAL', `requests of ${peer} are not answered here`)
+      const placement = frame.isPlaced && memory !== undefined ? { memory, ...decodePlacement(frame.body) } : undefined
+      const body = placement === undefined ? frame.body : placement.memory.read(placement.at, placement.size)
       const answer = await onRequest({ meta, body })
-      this.#send({ id, kind: 'response', meta: answer.meta, body: answer.body })
+      const region = placement && { at: placement.at, size: placement.room }
+      this.#send({ id, kind: 'response', meta: answer.meta, ...this.#written(region, answer.body) })
+      if (placement !== undefined && answer.body.buffer !== body.buffer) placement.memory.recycle(body)
     } catch (error) {
-      if (!(error instanceof QuantdError)) log.error({ peer: this.#options.peer, err: error }, 'request failed')
+      if (!(error instanceof QuantdError)) log.error({ peer, err: error }, 'request failed')
       this.#send({ id, kind: 'error', meta: formatError(error), body: noBody })
+    }
+  }
+
+  /** A request whose body or answer is large gets a region for both. */
+  #placed(id: number, body: Uint8Array): Pick<Frame, 'isPlaced' | 'body'> {
+    const size = Math.max(body.byteLength, this.#largestAnswer)
+    const region = size < placedBytes ? undefined : this.#options.memory?.take(size)
+    if (region !== undefined) this.#regions.set(id, region)
+    return this.#written(region, body, 'whatever its size')
+  }
+
+  #written(region: Region | undefined, body: Uint8Array, from: 'large' | 'whatever its size' = 'large'): Pick<Frame, 'isPlaced' | 'body'> {
+    const isWorth = from === 'whatever its size' || body.byteLength >= placedBytes
+    if (region === undefined || !isWorth || this.#options.memory?.write(region, body) !== true) return { body }
+    return { isPlaced: true, body: encodePlacement({ at: region.at, size: body.byteLength, room: region.size }) }
+  }
+
+  /** Reads it out of the region of its request, which is free from then on. */
+  #bodyOfAnswer({ id, isPlaced, body }: Frame): Uint8Array {
+    const region = this.#regions.get(id)
+    this.#regions.delete(id)
+    try {
+      const size = isPlaced === true ? decodePlacement(body).size : body.byteLength
+      this.#largestAnswer = Math.max(this.#largestAnswer, size)
+      if (isPlaced !== true || region === undefined) return body
+      if (size > region.size) throw new QuantdError('ERR_FRAME_SIZE', `an answer of ${size} bytes in a region of ${region.size}`)
+      return this.#options.memory?.read(region.at, size) ?? noBody
+    } finally {
+      if (region !== undefined) this.#options.memory?.free(region)
     }
   }
 }

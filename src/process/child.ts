@@ -7,6 +7,7 @@ import { errorMessage } from '../errors.js'
 import { logger } from '../log.js'
 import { Channel, type RequestHandler } from './channel.js'
 import { residentMiB } from './memory.js'
+import { SharedMemory } from './shared-memory.js'
 
 const log = logger('process')
 
@@ -24,6 +25,8 @@ export interface ChildOptions {
   readonly nice?: number
   /** 0..1000: who is killed first when memory runs out; a process may only raise its own. */
   readonly oomScore?: number
+  /** Whether large bodies go through shared memory, where the host has it; the child then asks nothing. */
+  readonly bodies?: 'piped' | 'shared'
   /** Answers requests of the child. */
   readonly onRequest?: RequestHandler
   readonly onEvent?: (event: { readonly meta: unknown; readonly body: Uint8Array }) => void
@@ -45,21 +48,28 @@ export interface Child {
   kill(): void
 }
 
+/** Tells a child that its fd 4 is memory that it shares with us. */
+export const sharedMemoryFlag = '--shared-memory'
+
 /**
  * Starts one of our own entry files with node: requests over a socketpair as its fd 3, stdout and stderr into our stderr, no stdin.
  * The child ends by itself when this process does, since its pipe closes.
  */
-export function startChild({ entry, name, args = [], env = {}, heapMiB, nice, oomScore, onRequest, onEvent }: ChildOptions): Child {
+export function startChild({ entry, name, args = [], env = {}, heapMiB, nice, oomScore, bodies, onRequest, onEvent }: ChildOptions): Child {
   const flags = heapMiB === undefined ? [] : [`--max-old-space-size=${Math.round(heapMiB)}`]
-  const spawned = spawn(process.execPath, [...flags, fileURLToPath(entry), ...args], {
-    stdio: ['ignore', 2, 2, 'pipe'],
+  const memory = bodies === 'shared' ? SharedMemory.create() : undefined
+  const more = memory === undefined ? [] : [sharedMemoryFlag]
+  const spawned = spawn(process.execPath, [...flags, fileURLToPath(entry), ...args, ...more], {
+    stdio: ['ignore', 2, 2, 'pipe', ...(memory === undefined ? [] : [memory.fd])],
     env: { ...process.env, ...env },
   })
   const channel = new Channel(spawned.stdio[3] as Duplex, {
     peer: name,
     ...(onRequest === undefined ? {} : { onRequest }),
     ...(onEvent === undefined ? {} : { onEvent }),
+    ...(memory === undefined ? {} : { memory }),
   })
+  void channel.closed.then(() => memory?.close())
   const exited = new Promise<Exit>(resolve => {
     spawned.once('error', error => resolve({ code: null, signal: null, error }))
     spawned.once('exit', (code, signal) => resolve({ code, signal }))

@@ -8,7 +8,8 @@ import { errorMessage, QuantdError } from '../errors.js'
  * | 0 | 4 | total size of the frame after this field |
  * | 4 | 4 | id: the request that this frame belongs to; 0 = no answer wanted |
  * | 8 | 1 | kind: 0 request, 1 response, 2 error, 3 event |
- * | 9 | 3 | zero |
+ * | 9 | 1 | place of the body: 0 in this frame; 1 in shared memory, and the body here is a `Placement` |
+ * | 10 | 2 | zero |
  * | 12 | 4 | size of `meta` |
  * | 16 | - | meta: JSON, padded with spaces to a multiple of 8, then body: raw bytes, never JSON |
  *
@@ -25,15 +26,42 @@ export type FrameKind = (typeof frameKinds)[number]
 export interface Frame {
   readonly id: number
   readonly kind: FrameKind
+  /** Whether `body` is a placement instead of what is meant. */
+  readonly isPlaced?: true
   readonly meta: unknown
   /** A view over what was received; valid as long as it is held. */
   readonly body: Uint8Array
 }
 
+/** Where in shared memory the body lies, and how much there may be overwritten by the answer: three times four bytes, little-endian. */
+export interface Placement {
+  readonly at: number
+  readonly size: number
+  readonly room: number
+}
+
+const placementBytes = 12
+
+export function encodePlacement({ at, size, room }: Placement): Uint8Array {
+  const bytes = Buffer.allocUnsafe(placementBytes)
+  bytes.writeUInt32LE(at, 0)
+  bytes.writeUInt32LE(size, 4)
+  bytes.writeUInt32LE(room, 8)
+  return bytes
+}
+
+/** @throws ERR_FRAME_SIZE */
+export function decodePlacement(body: Uint8Array): Placement {
+  if (body.byteLength !== placementBytes)
+    throw new QuantdError('ERR_FRAME_SIZE', `a placement of ${body.byteLength} bytes, ${placementBytes} are expected`)
+  const view = new DataView(body.buffer, body.byteOffset, body.byteLength)
+  return { at: view.getUint32(0, true), size: view.getUint32(4, true), room: view.getUint32(8, true) }
+}
+
 const noBytes = new Uint8Array(0)
 
 /** Header and meta as one piece; the body follows on the wire as it is, uncopied. @throws ERR_FRAME_SIZE above `limit` */
-export function encodeFrameHead({ id, kind, meta, body }: Frame, limit: number = maxFrameBytes): Uint8Array {
+export function encodeFrameHead({ id, kind, isPlaced, meta, body }: Frame, limit: number = maxFrameBytes): Uint8Array {
   const json = JSON.stringify(meta)
   const size = Buffer.byteLength(json)
   const metaBytes = Math.ceil(size / 8) * 8
@@ -43,7 +71,7 @@ export function encodeFrameHead({ id, kind, meta, body }: Frame, limit: number =
   const head = Buffer.allocUnsafe(frameHeaderBytes + metaBytes)
   head.writeUInt32LE(total - 4, 0)
   head.writeUInt32LE(id, 4)
-  head.writeUInt32LE(frameKinds.indexOf(kind), 8)
+  head.writeUInt32LE(frameKinds.indexOf(kind) + (isPlaced === true ? 0x100 : 0), 8)
   head.writeUInt32LE(metaBytes, 12)
   head.write(json, frameHeaderBytes)
   head.fill(0x20, frameHeaderBytes + size)
@@ -111,7 +139,7 @@ export class FrameDecoder {
 }
 
 function decodeFrame(frame: Buffer): Frame {
-  const kind = frameKinds[frame.readUInt32LE(8)]
+  const kind = frameKinds[frame.readUInt8(8)]
   if (kind === undefined) {
     throw new QuantdError('ERR_FRAME_KIND', `frame header ${frame.toString('hex', 0, frameHeaderBytes)}: kind ${frame[8]} is unknown`)
   }
@@ -119,7 +147,7 @@ function decodeFrame(frame: Buffer): Frame {
   try {
     const meta: unknown = JSON.parse(frame.toString('utf8', frameHeaderBytes, bodyStart))
     const body = bodyStart === frame.length ? noBytes : new Uint8Array(frame.buffer, frame.byteOffset + bodyStart, frame.length - bodyStart)
-    return { id: frame.readUInt32LE(4), kind, meta, body }
+    return { id: frame.readUInt32LE(4), kind, ...(frame[9] === 1 ? { isPlaced: true } : {}), meta, body }
   } catch (error) {
     throw new QuantdError('ERR_FRAME_META', `frame of ${frame.length} bytes: ${errorMessage(error)}`, { cause: error })
   }

@@ -2,10 +2,13 @@ import { fstatSync } from 'node:fs'
 import { Socket } from 'node:net'
 import { QuantdError } from '../errors.js'
 import { Channel, type ChannelOptions, noBody, type RequestHandler } from './channel.js'
-import { isPing, pong } from './child.js'
+import { isPing, pong, sharedMemoryFlag } from './child.js'
+import { SharedMemory } from './shared-memory.js'
 
 /** File descriptor of the socketpair that `startChild` makes. */
 const pipe = 3
+/** File descriptor of the memory that the child shares with its parent, if its arguments say so. */
+const memory = 4
 
 /**
  * The child's end of its pipe to the process that started it. Pings are answered here; all else goes to `onRequest`.
@@ -25,6 +28,7 @@ export function parentChannel(
     peer: 'daemon',
     onRequest: request => (isPing(request.meta) ? { meta: pong(), body: noBody } : onRequest(request)),
     ...(onEvent === undefined ? {} : { onEvent }),
+    ...(process.argv.includes(sharedMemoryFlag) ? { memory: new SharedMemory(memory) } : {}),
   })
   void channel.closed.then(async () => {
     try {

@@ -21,6 +21,7 @@ import { packIr } from '../../src/graph/ir/packed-ir.js'
 import { dtypes } from '../../src/graph/tensor/dtype.js'
 import { elementCount, type Tensor } from '../../src/graph/tensor/tensor.js'
 import { setLogLevel } from '../../src/log.js'
+import { keepFreedMemory } from '../../src/process/memory.js'
 import { relaxHeap } from '../../src/process/relax-heap.js'
 import { encodeRequest } from '../../src/samples/encode-request.js'
 import { Mosquitto } from '../fixtures/mqtt/mosquitto.js'
@@ -45,6 +46,7 @@ const folder = mkdtempSync(join(tmpdir(), 'quantd-openvino-mqtt-'))
 async function runDaemon(url: string): Promise<void> {
   setLogLevel('error')
   relaxHeap()
+  await keepFreedMemory()
   const config = {
     gateway,
     state_dir: folder,

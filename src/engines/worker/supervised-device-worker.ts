@@ -4,6 +4,7 @@ import { logger } from '../../log.js'
 import type { BackOff } from '../../process/back-off.js'
 import { type Message, noBody, type RequestOptions } from '../../process/channel.js'
 import { startChild } from '../../process/child.js'
+import { keepingFreedMemory } from '../../process/memory.js'
 import { Supervisor, workerBackOff } from '../../process/supervisor.js'
 import type { CallOptions, DeviceWorker } from './device-worker.js'
 import type { DeviceWorkerCall, DeviceWorkerCalls } from './protocol.js'
@@ -50,7 +51,12 @@ export async function startDeviceWorker({
   const supervisor = new Supervisor({
     name,
     start: () =>
-      startChild({ entry: new URL('./entry.js', import.meta.url), name, env: { UV_THREADPOOL_SIZE: String(poolThreads), ...env } }),
+      startChild({
+        entry: new URL('./entry.js', import.meta.url),
+        name,
+        env: { UV_THREADPOOL_SIZE: String(poolThreads), ...keepingFreedMemory, ...env },
+        bodies: 'shared',
+      }),
     prepare: request => reopenAll({ device, open, request }),
     backOff: backOff ?? workerBackOff,
     heartbeatMs: heartbeatS * 1000,
