@@ -33,7 +33,7 @@ export async function compareLayers(options: CompareLayersOptions): Promise<Map<
   const pairs = [...placement.units.values()].map(unit => ({ name: unit.main.name, ...comparedOf(placement, unit.outputs[0]!) }))
   if (pairs.length === 0) return new Map()
   const { model, sums } = merged({ float, int8, compared: pairs })
-  const session = await engine.open(writeModel(model), { threads, optimization: 'all', memory: 'lean', spinning: true })
+  const session = await engine.open(writeModel(model), { threads, optimization: 'all', memory: 'lean' })
   const totals = new Float64Array(2 * pairs.length)
   try {
     for (let start = 0; start < sampleCount; start += batch) {

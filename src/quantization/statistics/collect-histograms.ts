@@ -7,6 +7,7 @@ import { constant, elementCount } from '../../graph/tensor/tensor.js'
 import type { SampleSource } from '../../samples/sample.js'
 import type { Shapes } from '../placement/shapes.js'
 import { countValues, emptyHistogram, type Histogram } from '../ranges/histogram-counts.js'
+import { isSmall, sessionThreads } from './session-threads.js'
 import type { Statistics } from './statistics.js'
 
 /** Samples that are looked at, and elements of a value that are counted of each, at most: larger values are read with a stride. */
@@ -19,13 +20,7 @@ interface Look {
 const few: Look = { samples: 32, elements: 16384 }
 /** Twice the samples for no more time, since less is fetched of each: for a model that was observed on a part of the samples alone. */
 const many: Look = { samples: 64, elements: 4096 }
-/** Elements of all values of a sample up to which running more samples costs less than what is saved on elements. */
-const smallElements = 4 * 2 ** 20
-
-function lookOf({ shapes, statistics, observedOn }: CollectHistogramsOptions): Look {
-  const elements = [...statistics.ranges.keys()].reduce((sum, value) => sum + elementCount(shapes.get(value)!), 0)
-  return observedOn === 'part' && elements <= smallElements ? many : few
-}
+const lookOf = ({ shapes, observedOn }: CollectHistogramsOptions): Look => (observedOn === 'part' && isSmall(shapes) ? many : few)
 
 export interface CollectHistogramsOptions {
   readonly model: Model
@@ -47,12 +42,12 @@ export interface CollectHistogramsOptions {
  * @throws ERR_ABORTED
  */
 export async function collectHistograms(options: CollectHistogramsOptions): Promise<ReadonlyMap<string, Histogram>> {
-  const { statistics, samples, engine, threads, signal } = options
+  const { shapes, statistics, samples, engine, threads, signal } = options
   const look = lookOf(options)
   const { model, outputs } = withStrides(options, look.elements)
   const histograms = new Map([...outputs.keys()].map(value => [value, emptyHistogram(statistics.ranges.get(value)!['extremes-outermost'])]))
   if (histograms.size === 0) return histograms
-  const session = await engine.open(writeModel(model), { threads, optimization: 'all', memory: 'lean', spinning: true })
+  const session = await engine.open(writeModel(model), { threads: sessionThreads(shapes, threads), optimization: 'all', memory: 'lean' })
   try {
     for (const index of spread(statistics.sampleCount, look.samples)) {
       if (signal?.aborted) throw new QuantdError('ERR_ABORTED', 'quantization aborted', { cause: signal.reason })

@@ -8,6 +8,7 @@ import type { Shapes } from '../placement/shapes.js'
 import { Accumulator } from './accumulate.js'
 import { addReductions, type Reduced } from './add-reductions.js'
 import { type RunVectors, takeApart } from './figures.js'
+import { sessionThreads } from './session-threads.js'
 import { readSamples, stackSamples, unstack } from './stack-samples.js'
 import type { Statistics, StatisticsWanted } from './statistics.js'
 
@@ -83,7 +84,11 @@ interface Answered {
 async function pass(options: ObserveOptions, indices: readonly number[], take: (run: readonly number[], answered: Answered) => void) {
   const { model, shapes, samples, batch, wanted, engine, threads, reference, signal } = options
   const reductions = addReductions({ model, shapes, wanted, feeding: batch > 1 ? 'batch' : 'sample' })
-  const session = await engine.open(writeModel(reductions.model), { threads, optimization: 'all', memory: 'lean', spinning: true })
+  const session = await engine.open(writeModel(reductions.model), {
+    threads: sessionThreads(shapes, threads),
+    optimization: 'all',
+    memory: 'lean',
+  })
   const run = async (which: readonly number[], feed: Feed) => {
     const kept = which[0]! < reference.count ? reference.output : undefined
     take(which, await reduced(session, reductions, { feed, kept, sampleCount: which.length }))
