@@ -3,8 +3,8 @@
  *
  * A running daemon behind mosquitto on loopback with TCP_NODELAY, all real processes; it serves the IR that `quantd quantize BUNDLE/*.onnx --device openvino-cpu --out
  * MADE` wrote. In turns: the engine alone in this process, the same request over MQTT at QoS 0 one at a time, and on a gateway beside it a null model that takes and
- * gives as many bytes and the null model of the main job (150,528 bytes in, 1000 floats out): what is there without any inference. Then 8 in flight. Medians over
- * the rounds.
+ * gives as many bytes and the null model of the main job (150,528 bytes in, 1000 floats out): what is there without any inference; and a process that answers as many
+ * bytes and does nothing else: what client, broker and MQTT.js take by themselves. Then 8 in flight. Medians over the rounds.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -13,7 +13,7 @@ import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { measureServe, type ServeLoadResult } from '../../src/cli/bench/serve-load.js'
+import { measureServe, type ServeLoad, type ServeLoadResult } from '../../src/cli/bench/serve-load.js'
 import { Config } from '../../src/config/schema.js'
 import { startDaemon } from '../../src/daemon.js'
 import { openvinoEngine } from '../../src/engines/openvino/engine.js'
@@ -113,8 +113,9 @@ async function measure(): Promise<void> {
     JSON.stringify({ inputs: specOf(feeds), outputs: specOf(answers) }),
   ])
   const { contentType, body, jsonLength } = encodeRequest(feeds, { form: 'oip' })
+  await start(join(import.meta.dirname, '../fixtures/mqtt/echo.js'), [broker.url, 'echo/infer', String(answerBytes)])
   const count = Number(values.count)
-  const load = (more: { readonly inFlight: number; readonly count: number; readonly gateway: string; readonly model: string }) =>
+  const load = (more: Pick<ServeLoad, 'inFlight' | 'count' | 'gateway' | 'model' | 'topic'>) =>
     measureServe({
       url: broker.url,
       qos: 0,
@@ -129,6 +130,7 @@ async function measure(): Promise<void> {
   const served: ServeLoadResult[] = []
   const overhead: number[] = []
   const like: number[] = []
+  const echoed: number[] = []
   const many: number[] = []
   for (let round = 0; round < Number(values.rounds); round += 1) {
     const times: number[] = []
@@ -140,6 +142,7 @@ async function measure(): Promise<void> {
     engine.push(median(times))
     served.push(await load({ gateway, model, inFlight: 1, count }))
     like.push((await load({ gateway: 'null', model: 'like', inFlight: 1, count })).p50Ms)
+    echoed.push((await load({ gateway: 'none', model: 'none', topic: 'echo/infer', inFlight: 1, count })).p50Ms)
     overhead.push((await measureServe({ ...nothing, contentType: 'application/octet-stream', inFlight: 1, count })).p50Ms)
     many.push((await load({ gateway, model, inFlight: 8, count })).requestsPerSecond)
   }
@@ -149,7 +152,7 @@ async function measure(): Promise<void> {
   const ms = (value: number) => `${value.toFixed(2)} ms`
   process.stdout.write(
     `${made}: ${body.byteLength} bytes in, ${answerBytes} out; engine alone ${ms(median(engine))}, over MQTT p50 ${ms(p50)}, ` +
-      `more ${ms(median(served.map(({ p50Ms }, round) => p50Ms - engine[round]!)))}; null model of these sizes ${ms(median(like))}, of the main job ${ms(median(overhead))}; 8 in flight ${median(many).toFixed(0)} a second; failed ${failed}\n` +
+      `more ${ms(median(served.map(({ p50Ms }, round) => p50Ms - engine[round]!)))}; null model of these sizes ${ms(median(like))}, broker alone ${ms(median(echoed))}, null model of the main job ${ms(median(overhead))}; 8 in flight ${median(many).toFixed(0)} a second; failed ${failed}\n` +
       `  us: ${Object.entries(stages)
         .map(([stage]) => `${stage} ${median(served.map(({ stagesUs }) => stagesUs[stage]!))}`)
         .join(' ')}\n`,
